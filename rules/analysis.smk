@@ -1,0 +1,159 @@
+"""Tidy tables of what was found: estimates, paired comparisons, rewards, curves, costs, counts, examples.
+
+INPUT   results/evaluation/**, results/adapters/**/{curves.parquet,run.json}, results/**/card.json
+OUTPUT  results/analysis/{accuracy,deltas,categories,rewards,curves,costs,funnel}.csv,
+        results/analysis/{examples,provenance}.json
+"""
+
+
+rule estimate_scores:
+    """Estimate every policy's score on every task with cluster-bootstrap intervals."""
+    input:
+        samples=SAMPLES,
+    output:
+        accuracy="results/analysis/accuracy.csv",
+        categories="results/analysis/categories.csv",
+    log:
+        "results/logs/estimate_scores.log",
+    benchmark:
+        "results/benchmarks/estimate_scores.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("estimate_scores.py"),
+        settings=config["analysis"],
+    script:
+        "../workflow/scripts/estimate_scores.py"
+
+
+rule compare_methods:
+    """Compare methods on the same problems: paired differences, McNemar's test, Holm's correction."""
+    input:
+        samples=SAMPLES,
+    output:
+        deltas="results/analysis/deltas.csv",
+    log:
+        "results/logs/compare_methods.log",
+    benchmark:
+        "results/benchmarks/compare_methods.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("compare_methods.py"),
+        settings=config["analysis"],
+    script:
+        "../workflow/scripts/compare_methods.py"
+
+
+rule estimate_rewards:
+    """Estimate how often the reward model ranks a right answer above a wrong one."""
+    input:
+        pairs=REWARD_PAIRS,
+    output:
+        rewards="results/analysis/rewards.csv",
+    log:
+        "results/logs/estimate_rewards.log",
+    benchmark:
+        "results/benchmarks/estimate_rewards.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("estimate_rewards.py"),
+        settings=config["analysis"],
+    script:
+        "../workflow/scripts/estimate_rewards.py"
+
+
+rule collect_curves:
+    """Gather the training curves of every run."""
+    input:
+        curves=collect("{run}/curves.parquet", run=RUNS),
+    output:
+        curves="results/analysis/curves.csv",
+    log:
+        "results/logs/collect_curves.log",
+    benchmark:
+        "results/benchmarks/collect_curves.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("collect_curves.py"),
+    script:
+        "../workflow/scripts/collect_curves.py"
+
+
+rule collect_costs:
+    """Gather time, memory and throughput of every training run."""
+    input:
+        runs=collect("{run}/run.json", run=RUNS),
+    output:
+        costs="results/analysis/costs.csv",
+    log:
+        "results/logs/collect_costs.log",
+    benchmark:
+        "results/benchmarks/collect_costs.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("collect_costs.py"),
+    script:
+        "../workflow/scripts/collect_costs.py"
+
+
+rule collect_funnel:
+    """Gather the rows in and out of every stage, with the reasons."""
+    input:
+        cards=CARDS,
+    output:
+        funnel="results/analysis/funnel.csv",
+    log:
+        "results/logs/collect_funnel.log",
+    benchmark:
+        "results/benchmarks/collect_funnel.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("collect_funnel.py"),
+    script:
+        "../workflow/scripts/collect_funnel.py"
+
+
+rule collect_examples:
+    """Choose held-out problems, by seed, to show the answers of every method side by side."""
+    input:
+        samples=SAMPLES,
+    output:
+        examples="results/analysis/examples.json",
+    log:
+        "results/logs/collect_examples.log",
+    benchmark:
+        "results/benchmarks/collect_examples.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("collect_examples.py"),
+        settings=config["analysis"],
+    script:
+        "../workflow/scripts/collect_examples.py"
+
+
+rule collect_provenance:
+    """Gather versions, revisions, digests, settings and commands."""
+    input:
+        manifests=MANIFESTS,
+        runs=collect("{run}/run.json", run=RUNS),
+        scores=SCORES,
+    output:
+        provenance="results/analysis/provenance.json",
+        config="results/config.yaml",
+    log:
+        "results/logs/collect_provenance.log",
+    benchmark:
+        "results/benchmarks/collect_provenance.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("collect_provenance.py"),
+        config=config,
+    script:
+        "../workflow/scripts/collect_provenance.py"

@@ -1,0 +1,76 @@
+"""Scores of every policy on held-out problems: the only stage that reads a test split.
+
+INPUT   results/data/{dataset}/test.parquet, results/models/{model}/, results/adapters/…
+OUTPUT  results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{task}.json (lm-eval's layout)
+        and {task}.parquet (one row per sample); the same for the reward model's pair accuracy
+"""
+
+
+rule evaluate:
+    """Score the base and every adapter and seed on one task, with the base loaded once."""
+    input:
+        problems=problems_of_task,
+        definition=definition_of_task,
+        prompt=prompt_file(config["prompts"]["student"]),
+        adapters=collect(
+            "results/adapters/{{dataset}}/{{model}}/{method}/seed-{seed}/{file}",
+            method=TRAINED_POLICIES,
+            seed=SEEDS,
+            file=ADAPTER_FILES,
+        ),
+        manifest="results/models/{model}/manifest.json",
+        snapshot="results/models/{model}/snapshot",
+    output:
+        scores=collect(
+            "results/evaluation/{{dataset}}/{{model}}/{method}/seed-{seed}/{{task}}.json",
+            method=POLICIES,
+            seed=SEEDS,
+        ),
+        samples=collect(
+            "results/evaluation/{{dataset}}/{{model}}/{method}/seed-{seed}/{{task}}.parquet",
+            method=POLICIES,
+            seed=SEEDS,
+        ),
+    log:
+        "results/logs/evaluate/{dataset}/{model}/{task}.log",
+    benchmark:
+        "results/benchmarks/evaluate/{dataset}/{model}/{task}.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    resources:
+        gpu=GPUS,
+    params:
+        code=code("evaluate.py"),
+        settings=lookup(dpath="evaluation/tasks/{task}", within=config),
+        seed=lookup(dpath="evaluation/seed", within=config),
+        hardware=config["hardware"],
+        policies=POLICIES,
+        seeds=SEEDS,
+    script:
+        "../workflow/scripts/evaluate.py"
+
+
+rule evaluate_rewards:
+    """Ask the reward model to rank right above wrong samples of the base on held-out problems."""
+    input:
+        samples="results/evaluation/{dataset}/{model}/base/seed-{seed}/{task}.parquet",
+        adapter="results/adapters/{dataset}/{model}/reward/seed-{seed}/adapter_model.safetensors",
+        settings="results/adapters/{dataset}/{model}/reward/seed-{seed}/adapter_config.json",
+        manifest="results/models/{model}/manifest.json",
+        snapshot="results/models/{model}/snapshot",
+    output:
+        scores="results/evaluation/{dataset}/{model}/reward/seed-{seed}/{task}.json",
+        pairs="results/evaluation/{dataset}/{model}/reward/seed-{seed}/{task}.parquet",
+    log:
+        "results/logs/evaluate_rewards/{dataset}/{model}/seed-{seed}/{task}.log",
+    benchmark:
+        "results/benchmarks/evaluate_rewards/{dataset}/{model}/seed-{seed}/{task}.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    resources:
+        gpu=GPUS,
+    params:
+        code=code("evaluate_rewards.py"),
+        hardware=config["hardware"],
+    script:
+        "../workflow/scripts/evaluate_rewards.py"

@@ -1,0 +1,46 @@
+"""Base models with their tokenizers, as plain folders that every later stage reads.
+
+INPUT   the hub at a pinned revision, a local folder, or a generator of text to train from scratch
+OUTPUT  results/models/{model}/snapshot/ and results/models/{model}/manifest.json
+"""
+
+
+rule pretrain_model:
+    """Train a tiny base model and its tokenizer from scratch on generated text."""
+    output:
+        snapshot=directory("results/models/{model}/snapshot"),
+        manifest="results/models/{model}/manifest.json",
+    log:
+        "results/logs/pretrain_model/{model}.log",
+    benchmark:
+        "results/benchmarks/pretrain_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(SCRATCH_MODELS),
+    conda:
+        "../envs/train.yaml"
+    threads: 2
+    params:
+        code=code("pretrain_model.py"),
+        settings=lookup(dpath="models/{model}", within=config),
+    script:
+        "../workflow/scripts/pretrain_model.py"
+
+
+rule fetch_model:
+    """Put a model from the hub (at a pinned revision) or from a local folder in its place."""
+    output:
+        snapshot=directory("results/models/{model}/snapshot"),
+        manifest="results/models/{model}/manifest.json",
+    log:
+        "results/logs/fetch_model/{model}.log",
+    benchmark:
+        "results/benchmarks/fetch_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(FETCHED_MODELS),
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=code("fetch_model.py"),
+        settings=lookup(dpath="models/{model}", within=config),
+    script:
+        "../workflow/scripts/fetch_model.py"
