@@ -1,0 +1,206 @@
+"""The checked configuration of the study, and the helpers that rules share."""
+
+import ast
+import atexit
+import hashlib
+import os
+import sys
+from itertools import product
+from pathlib import Path
+
+from workflow.lib.config import load_schema, study_problems
+from workflow.lib.plan import plan_summary
+
+ROOT = Path(str(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True))).resolve()
+
+# A study file replaces the flagship study; it is never merged into it.
+if not workflow.overwrite_configfiles:
+
+    configfile: ROOT / "config/config.yaml"
+
+
+for variable, value in {
+    "HF_HUB_OFFLINE": "1",  # only fetch_dataset and fetch_model go to the hub
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRL_EXPERIMENTAL_SILENCE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads of two jobs on two cores cost a factor of 8
+    "GOMP_SPINCOUNT": "0",
+}.items():
+    os.environ.setdefault(variable, value)
+
+if problems := study_problems(
+    config, load_schema(ROOT / "config/schemas/config.schema.yaml"), workflow.configfiles, ROOT
+):
+    print(*(f"ERROR config: {line}" for line in problems[:20]), sep="\n", file=sys.stderr)
+    sys.exit(2)
+
+if workflow.dryrun:
+    atexit.register(lambda: print(plan_summary(workflow.dag), file=sys.stderr))
+
+
+def kinds(section, *wanted):
+    """Return the names in a section whose kind, or whose first source's kind, is among ``wanted``."""
+    entries = {k: v["sources"][0] if "sources" in v else v for k, v in config[section].items()}
+    return [name for name, entry in entries.items() if entry["kind"] in wanted]
+
+
+def one_of(names):
+    """Return a wildcard constraint that matches exactly ``names``, or nothing where there are none."""
+    return "|".join(re.escape(str(name)) for name in names) or "(?!)"
+
+
+SPLITS = ["train", "dev", "test"]
+ADAPTER_FILES = ["adapter_model.safetensors", "adapter_config.json"]
+FIGURES = TABLES = ["accuracy", "deltas", "categories", "rewards", "curves", "costs", "funnel"]
+SEEDS = config["seeds"]
+SHARDS = range(config["rationales"]["shards"])
+TEACHERS = list(config["teachers"])
+CANDIDATE_PROMPTS = sorted({*config["prompts"]["candidates"], *config["prompts"]["pinned"].values()})
+TRAINED_POLICIES = [method for method in config["methods"] if method != "reward"]
+POLICIES = ["base", *TRAINED_POLICIES]
+GENERATED_DATASETS = kinds("datasets", "generator")
+FETCHED_DATASETS = kinds("datasets", "hub", "local")
+SCRATCH_MODELS = kinds("models", "scratch")
+FETCHED_MODELS = kinds("models", "hub", "local")
+GPUS = int(config["hardware"]["device"] == "cuda")
+
+
+wildcard_constraints:
+    dataset=one_of(config["datasets"]),
+    model=one_of(config["models"]),
+    method=one_of(["base", *config["methods"]]),
+    seed=one_of(SEEDS),
+    teacher=one_of(TEACHERS),
+    prompt=one_of(CANDIDATE_PROMPTS),
+    task=one_of(config["evaluation"]["tasks"]),
+    shard=one_of(SHARDS),
+    split=one_of(SPLITS),
+    figure=one_of(FIGURES),
+
+
+TRAINED = list(product(config["train"]["datasets"], config["train"]["models"]))
+RUNS = [
+    f"results/adapters/{dataset}/{model}/{method}/seed-{seed}"
+    for (dataset, model), method, seed in product(TRAINED, config["methods"], SEEDS)
+]
+SCORES = [
+    f"results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{task}.json"
+    for (dataset, model), method, seed, task in product(
+        TRAINED, POLICIES, SEEDS, config["evaluation"]["tasks"]
+    )
+]
+SAMPLES = [score.removesuffix("json") + "parquet" for score in SCORES]
+REWARD_PAIRS = [
+    f"results/evaluation/{dataset}/{model}/reward/seed-{seed}/{task}.parquet"
+    for (dataset, model), seed, (task, settings) in product(
+        TRAINED, SEEDS, config["evaluation"]["tasks"].items()
+    )
+    if "reward" in config["methods"] and settings["rewards"]
+]
+MANIFESTS = [
+    *collect("results/raw/{dataset}/manifest.json", dataset=config["datasets"]),
+    *collect("results/models/{model}/manifest.json", model=config["models"]),
+]
+CARDS = [
+    *collect("results/data/{dataset}/card.json", dataset=config["datasets"]),
+    *collect("results/prompts/{dataset}/choice.json", dataset=config["train"]["datasets"]),
+    *collect("results/rationales/{dataset}/card.json", dataset=config["train"]["datasets"]),
+    *collect("results/preferences/{dataset}/card.json", dataset=config["train"]["datasets"]),
+]
+REPORT_TEMPLATES = sorted(str(path) for path in (ROOT / "workflow/report").iterdir())
+
+
+def part(path):
+    """Return the absolute path of a file of the workflow that is not a script."""
+    return str(ROOT / "workflow" / path)
+
+
+def prompt_file(name):
+    """Return the absolute path of a prompt file."""
+    return str(ROOT / "config/prompts" / f"{name}.j2")
+
+
+def local_files_of(wildcards):
+    """Return the files that a dataset takes from local folders."""
+    sources = config["datasets"][wildcards.dataset]["sources"]
+    local = [source for source in sources if source["kind"] == "local"]
+    found = (Path(s["path"]).glob(pattern) for s in local for pattern in s["files"])
+    return sorted(str(path) for matches in found for path in matches)
+
+
+def teacher_model(wildcards):
+    """Return the name of the model behind a teacher."""
+    return config["teachers"][wildcards.teacher]["model"]
+
+
+def teacher_manifest(wildcards):
+    """Return the manifest of the model behind a teacher."""
+    return f"results/models/{teacher_model(wildcards)}/manifest.json"
+
+
+def teacher_snapshot(wildcards):
+    """Return the folder of the model behind a teacher."""
+    return f"results/models/{teacher_model(wildcards)}/snapshot"
+
+
+def rows_of_method(wildcards):
+    """Return the preference file that a method learns from."""
+    learns_from = config["methods"][wildcards.method]["learns_from"]
+    return f"results/preferences/{wildcards.dataset}/{learns_from}.parquet"
+
+
+def adapter_of(method, wildcards):
+    """Return the adapter files of another method on the same dataset, model and seed."""
+    folder = f"results/adapters/{wildcards.dataset}/{wildcards.model}/{method}"
+    return [f"{folder}/seed-{wildcards.seed}/{file}" for file in ADAPTER_FILES]
+
+
+def start_of_method(wildcards):
+    """Return the adapter that a method starts from; nothing when it starts from the base."""
+    start = config["methods"][wildcards.method]["start_from"]
+    return [] if start == "base" else adapter_of(start, wildcards)
+
+
+def reward_of_method(wildcards):
+    """Return the reward model that a method learns against; nothing when it needs none."""
+    settings = config["methods"][wildcards.method]
+    return adapter_of(settings["reward"], wildcards) if "reward" in settings else []
+
+
+def problems_of_task(wildcards):
+    """Return the held-out problems that a task asks."""
+    dataset = config["evaluation"]["tasks"][wildcards.task]["dataset"]
+    return f"results/data/{dataset}/test.parquet"
+
+
+def definition_of_task(wildcards):
+    """Return the files that define a task, its YAML file first."""
+    first = Path(part(f"tasks/{config['evaluation']['tasks'][wildcards.task]['definition']}.yaml"))
+    return [str(first), *sorted(str(p) for p in first.parent.glob("*.py"))]
+
+
+def sources(script):
+    """Return ``script`` and the ``workflow.lib`` modules that it imports, directly or not."""
+    found, queue = set(), [ROOT / "workflow/scripts" / script]
+    while queue:
+        source = queue.pop()
+        if source not in found:
+            found.add(source)
+            tree = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+            names = [n.module or "" for n in tree if isinstance(n, ast.ImportFrom)]
+            ours = [name for name in names if name.startswith("workflow.lib.")]
+            queue += [ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in ours]
+    return sorted(found)
+
+
+def code(script):
+    """Return a param that digests a script and its imports, so that a rule reruns iff they change."""
+
+    def digest(wildcards):
+        files = sources(script.format(**wildcards))
+        syntax = [ast.dump(ast.parse(file.read_text(encoding="utf-8"))) for file in files]
+        return hashlib.sha256("".join(syntax).encode()).hexdigest()[:12]
+
+    return digest

@@ -1,0 +1,1 @@
+"""One adapter per dataset: from raw rows to problems."""
