@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from workflow.lib.verifiers import VERIFIERS
 
-STATED = re.compile(r"\banswer\s*(?:is|:)\s*(?P<answer>[^\n]*?)\s*(?:[.!]\s*)?(?:\n|$)", re.IGNORECASE)
+STATED = re.compile(r"\banswer\s*(?:is|:)", re.IGNORECASE)
 THOUGHT = re.compile(r"^.*</think>", re.DOTALL)
 EDGE = " \t\"'`*()[]{}.,:;!"
 
@@ -24,10 +24,9 @@ class Judgement:
 
 def last_answer(text: str) -> str | None:
     """Return what follows the last "answer is" or "answer:" in ``text``, outside of thought tags."""
-    found = None
-    for match in STATED.finditer(THOUGHT.sub("", text)):
-        found = match
-    stated = found["answer"].strip(EDGE) if found else ""
+    spoken = THOUGHT.sub("", text)
+    ends = [match.end() for match in STATED.finditer(spoken)]
+    stated = spoken[ends[-1] :].strip().partition("\n")[0].strip(EDGE) if ends else ""
     return stated or None
 
 

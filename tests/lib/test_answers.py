@@ -1,0 +1,58 @@
+"""Answers in text: which one counts, which choice it names, and what cannot be read."""
+
+import json
+
+import pytest
+
+from workflow.lib.answers import judge, last_answer, parse_choice
+
+CASES = [
+    ("plain", "So it is. Therefore the answer is yes.", "yes"),
+    ("capital and mark", "The Answer is: **No**!", "no"),
+    ("the last one counts", "The answer is yes. No, wait: the answer is no.", "no"),
+    ("with a reason behind", "Answer: yes, because it rains", "yes"),
+    ("letter", "The answer is (B).", "no"),
+    ("inside thought does not count", "<think>the answer is yes</think> The answer is no.", "no"),
+    ("opening tag eaten", "the answer is yes</think> The answer is no.", "no"),
+    ("nothing stated", "It follows that it rains, yes.", None),
+    ("neither", "The answer is maybe.", None),
+    ("a word that only starts alike", "The answer is nothing.", None),
+    ("empty", "", None),
+    ("cut off", "Therefore the answer is", None),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_parse_choice(text, expected):
+    assert parse_choice(text, ["yes", "no"]) == expected
+
+
+def test_a_solution_is_named_by_its_text():
+    solutions = ["Blow into trash bag and tie with rubber band.", "Blow into tin can."]
+    assert parse_choice(f"The answer is {solutions[1]}", solutions) == solutions[1]
+
+
+def test_unparsed_is_not_no():
+    found = judge("Who knows.", choices=["yes", "no"], answer="no", verifier="gold", instance="")
+    assert found.parsed is None and not found.right
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("The answer is Ann, Bob, Cy.", True),
+        ("The answer is Ann, Cy, Bob.", True),
+        ("The answer is Bob, Ann, Cy.", False),  # Ann must come before Bob
+        ("The answer is Ann, Bob.", False),  # one is missing
+        ("The answer is Ann, Ann, Bob, Cy.", False),  # one stands twice
+        ("Ann, Bob, Cy", False),  # nothing is stated
+    ],
+)
+def test_a_verifier_accepts_every_solution_and_nothing_else(text, right):
+    instance = json.dumps({"names": ["Ann", "Bob", "Cy"], "before": [["Ann", "Bob"]]})
+    found = judge(text, choices=[], answer="Ann, Bob, Cy", verifier="ordering", instance=instance)
+    assert found.right is right
+
+
+def test_last_answer_keeps_the_words():
+    assert last_answer("Answer: Paris.\nThe end") == "Paris"

@@ -1,0 +1,101 @@
+"""The study's configuration: what is wrong with it is told with file, line, key and what to do."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from workflow.lib.config import load_schema, read_nodes, study_problems
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = load_schema(ROOT / "config/schemas/config.schema.yaml")
+DEMO = ROOT / "config/demo.yaml"
+
+
+def told(tmp_path: Path, old: str, new: str) -> list[str]:
+    """Return the problems of the demo study after replacing ``old`` by ``new`` in its text."""
+    text = DEMO.read_text()
+    assert text.count(old) >= 1, f"the demo has no {old!r}"
+    path = tmp_path / "study.yaml"
+    path.write_text(text.replace(old, new, 1))
+    return study_problems(yaml.safe_load(path.read_text()), SCHEMA, [path], ROOT)
+
+
+@pytest.mark.parametrize("study", sorted(ROOT.glob("config/*.yaml")), ids=lambda p: p.stem)
+def test_shipped_studies_are_sound(study):
+    assert study_problems(yaml.safe_load(study.read_text()), SCHEMA, [study], ROOT) == []
+
+
+CASES = {
+    "typo in a key": ("  dpo:\n", "  dop:\n", "methods.dop: not a known key. Did you mean 'dpo'?"),
+    "text for a number": (
+        "beta: 0.1",
+        "beta: 1e-5",
+        "methods.dpo.beta: expected number, found '1e-5'. Fix: write it as a number with a point",
+    ),
+    "word for a number": ("beta: 0.1", "beta: small", "methods.dpo.beta: expected number, found 'small'."),
+    "negative": ("beta: 0.1", "beta: -0.1", "methods.dpo.beta: found -0.1"),
+    "wrong enum": ("device: cpu", "device: tpu", "hardware.device: expected one of cpu, cuda, found 'tpu'."),
+    "missing key": ("    beta: 0.1\n", "", "methods.dpo: key 'beta' is missing."),
+    "unknown start": (
+        "start_from: sft",
+        "start_from: stf",
+        "'stf' is not among methods. Did you mean 'sft'?",
+    ),
+    "missing prompt file": (
+        "student: cot",
+        "student: cott",
+        "there is no file config/prompts/cott.j2. Did you mean 'cot'?",
+    ),
+    "missing task file": (
+        "logicbench/logicbench_bqa_sampled",
+        "logicbench/other",
+        "there is no file workflow/tasks/logicbench/other.yaml.",
+    ),
+    "name with a slash": ("  tiny:\n    kind: scratch", "  a/b:\n    kind: scratch", "models"),
+    "kind": (
+        "kind: scratch",
+        "kind: skratch",
+        "models.tiny.kind: expected one of scratch, local, hub, found 'skratch'",
+    ),
+    "batch": ("micro_batch: 16", "micro_batch: 7", "expected a multiple of hardware.micro_batch (7)"),
+    "no for a name": ("student: cot", "student: no", "prompts.student: expected string, found False."),
+    "repeated key": ("seeds: [1, 2]", "seeds: [1, 2]\nseeds: [3]", "key 'seeds' stands here and in line"),
+    "alias": ("seeds: [1, 2]", "seeds: &a [1, 2]\nother: *a", "alias '*a'. Fix: write the value out."),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), CASES.values(), ids=CASES.keys())
+def test_one_clear_line(tmp_path, old, new, expected):
+    problems = told(tmp_path, old, new)
+    assert any(expected in line for line in problems), problems
+    assert all(str(tmp_path / "study.yaml") in line for line in problems)
+
+
+def test_the_line_number_is_that_of_the_key(tmp_path):
+    (line,) = told(tmp_path, "beta: 0.1", "beta: 1e-5")
+    number = 1 + (tmp_path / "study.yaml").read_text().split("beta: 1e-5")[0].count("\n")
+    assert line.startswith(f"{tmp_path / 'study.yaml'}:{number}: ")
+
+
+def test_a_dataset_without_a_strategy_is_told():
+    study = yaml.safe_load(DEMO.read_text())
+    study["train"]["datasets"] = ["goals"]
+    (line,) = study_problems(study, SCHEMA, [DEMO], ROOT)
+    assert "no strategy for dataset 'goals'" in line
+
+
+def test_a_big_or_deep_file_is_refused(tmp_path):
+    big, deep = tmp_path / "big.yaml", tmp_path / "deep.yaml"
+    big.write_text("a: " + "x" * 1_000_001)
+    deep.write_text("[" * 30 + "]" * 30)
+    assert "Expected at most 1000000" in read_nodes(big)[1][0]
+    assert "nested deeper" in read_nodes(deep)[1][0]
+
+
+def test_the_demo_is_left_as_it_was():
+    study = yaml.safe_load(DEMO.read_text())
+    before = copy.deepcopy(study)
+    study_problems(study, SCHEMA, [DEMO], ROOT)
+    assert study == before
