@@ -41,6 +41,7 @@ rule compare_methods:
     params:
         code=code("compare_methods.py"),
         settings=config["analysis"],
+        primary=config["study"]["primary"],
     script:
         "../workflow/scripts/compare_methods.py"
 

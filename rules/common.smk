@@ -51,6 +51,11 @@ def one_of(names):
     return "|".join(re.escape(str(name)) for name in names) or "(?!)"
 
 
+def part(path):
+    """Return the path of a file of this repository, relative so that it survives a move of both."""
+    return os.path.relpath(ROOT / path)
+
+
 SPLITS = ["train", "dev", "test"]
 ADAPTER_FILES = ["adapter_model.safetensors", "adapter_config.json"]
 FIGURES = TABLES = ["accuracy", "deltas", "categories", "rewards", "curves", "costs", "funnel"]
@@ -109,17 +114,12 @@ CARDS = [
     *collect("results/rationales/{dataset}/card.json", dataset=config["train"]["datasets"]),
     *collect("results/preferences/{dataset}/card.json", dataset=config["train"]["datasets"]),
 ]
-REPORT_TEMPLATES = sorted(str(path) for path in (ROOT / "workflow/report").iterdir())
-
-
-def part(path):
-    """Return the absolute path of a file of the workflow that is not a script."""
-    return str(ROOT / "workflow" / path)
+REPORT_TEMPLATES = [part(f"workflow/report/{p.name}") for p in sorted(ROOT.glob("workflow/report/*.*"))]
 
 
 def prompt_file(name):
-    """Return the absolute path of a prompt file."""
-    return str(ROOT / "config/prompts" / f"{name}.j2")
+    """Return the path of a prompt file."""
+    return part(f"config/prompts/{name}.j2")
 
 
 def local_files_of(wildcards):
@@ -177,8 +177,19 @@ def problems_of_task(wildcards):
 
 def definition_of_task(wildcards):
     """Return the files that define a task, its YAML file first."""
-    first = Path(part(f"tasks/{config['evaluation']['tasks'][wildcards.task]['definition']}.yaml"))
-    return [str(first), *sorted(str(p) for p in first.parent.glob("*.py"))]
+    definition = config["evaluation"]["tasks"][wildcards.task]["definition"]
+    helpers = sorted(ROOT.glob(f"workflow/tasks/{Path(definition).parent}/*.py"))
+    return [part(f"workflow/tasks/{definition}.yaml"), *(part(helper) for helper in helpers)]
+
+
+def imported(source):
+    """Return the ``workflow.lib`` files that a Python file imports with ``from … import …``."""
+    nodes = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+    froms = [n for n in nodes if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("workflow.lib")]
+    bases = [ROOT.joinpath(*node.module.split(".")) for node in froms]
+    inner = [base / alias.name for base, node in zip(bases, froms) for alias in node.names]
+    found = [path.with_suffix(".py") for path in (*bases, *inner)] + [base / "__init__.py" for base in bases]
+    return [path for path in found if path.is_file()]
 
 
 def sources(script):
@@ -186,12 +197,8 @@ def sources(script):
     found, queue = set(), [ROOT / "workflow/scripts" / script]
     while queue:
         source = queue.pop()
-        if source not in found:
-            found.add(source)
-            tree = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
-            names = [n.module or "" for n in tree if isinstance(n, ast.ImportFrom)]
-            ours = [name for name in names if name.startswith("workflow.lib.")]
-            queue += [ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in ours]
+        queue += imported(source) if source not in found else []
+        found.add(source)
     return sorted(found)
 
 

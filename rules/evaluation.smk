@@ -53,7 +53,11 @@ rule evaluate:
 rule evaluate_rewards:
     """Ask the reward model to rank right above wrong samples of the base on held-out problems."""
     input:
-        samples="results/evaluation/{dataset}/{model}/base/seed-{seed}/{task}.parquet",
+        # The job that wrote the samples runs again for any policy. What decides on the base's own is named here.
+        samples=ancient("results/evaluation/{dataset}/{model}/base/seed-{seed}/{task}.parquet"),
+        problems=problems_of_task,
+        definition=definition_of_task,
+        prompt=prompt_file(config["prompts"]["student"]),
         adapter="results/adapters/{dataset}/{model}/reward/seed-{seed}/adapter_model.safetensors",
         settings="results/adapters/{dataset}/{model}/reward/seed-{seed}/adapter_config.json",
         manifest="results/models/{model}/manifest.json",
@@ -71,6 +75,9 @@ rule evaluate_rewards:
         gpu=GPUS,
     params:
         code=code("evaluate_rewards.py"),
+        code_of_samples=code("evaluate.py"),
+        settings=lookup(dpath="evaluation/tasks/{task}", within=config),
+        evaluation_seed=lookup(dpath="evaluation/seed", within=config),
         hardware=config["hardware"],
     script:
         "../workflow/scripts/evaluate_rewards.py"

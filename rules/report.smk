@@ -9,7 +9,7 @@ rule plot:
     """Draw one figure from the table of the same name."""
     input:
         table="results/analysis/{figure}.csv",
-        style=part("report/figures.mplstyle"),
+        style=part("workflow/report/figures.mplstyle"),
     output:
         svg="results/figures/{figure}.svg",
         pdf="results/figures/{figure}.pdf",

@@ -1,0 +1,105 @@
+"""The jobs that the shipped studies plan, and how they depend on each other."""
+
+import json
+import subprocess
+from collections import Counter
+
+import pytest
+from conftest import ROOT, SNAKEMAKE
+
+DEMO_JOBS = {
+    "generate_dataset": 3,  # logic, goals, puzzles
+    "normalise_dataset": 3,
+    "pretrain_model": 1,
+    "compare_prompts": 2,  # one teacher, two prompts
+    "choose_prompts": 1,
+    "sample_rationales": 2,  # shards
+    "verify_rationales": 1,
+    "build_preferences": 1,
+    "train": 10,  # five methods, two seeds
+    "evaluate": 4,  # tasks
+    "evaluate_rewards": 2,  # seeds, on the one task that asks for it
+    **{"estimate_scores": 1, "compare_methods": 1, "estimate_rewards": 1},
+    **{"collect_curves": 1, "collect_costs": 1, "collect_funnel": 1},
+    **{"collect_examples": 1, "collect_provenance": 1},
+    "plot": 7,
+    "check_results": 1,
+    "render_report": 1,
+    "all": 1,
+}
+FLAGSHIP_JOBS = {
+    **DEMO_JOBS,
+    "fetch_dataset": 1,
+    "normalise_dataset": 1,
+    "fetch_model": 4,
+    "compare_prompts": 6,  # three teachers, two prompts
+    "sample_rationales": 24,  # three teachers, eight shards
+    "train": 15,  # five methods, three seeds
+    "evaluate": 2,
+    "evaluate_rewards": 3,
+}
+for generated in ("generate_dataset", "pretrain_model"):
+    del FLAGSHIP_JOBS[generated]
+
+DATA_EDGES = {
+    ("normalise_dataset", "compare_prompts"),
+    ("normalise_dataset", "choose_prompts"),
+    ("normalise_dataset", "sample_rationales"),
+    ("normalise_dataset", "verify_rationales"),
+    ("normalise_dataset", "build_preferences"),
+    ("normalise_dataset", "evaluate"),
+    ("compare_prompts", "choose_prompts"),
+    ("choose_prompts", "sample_rationales"),
+    ("sample_rationales", "verify_rationales"),
+    ("verify_rationales", "build_preferences"),
+    ("build_preferences", "train"),
+    ("train", "train"),
+    ("train", "evaluate"),
+    ("train", "evaluate_rewards"),
+    ("evaluate", "evaluate_rewards"),
+}
+
+
+def plan(study: str, tmp_path) -> tuple[Counter[str], set[tuple[str, str]]]:
+    """Return the jobs of a study and the edges between their rules."""
+    command = [SNAKEMAKE, "--forceall", "--d3dag", "--configfile", str(ROOT / study), "--snakefile"]
+    command += [str(ROOT / "Snakefile"), "--directory", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-3000:]
+    dag = json.loads(done.stdout)
+    rule_of = {node["id"]: node["value"]["rule"] for node in dag["nodes"]}
+    edges = {(rule_of[edge["u"]], rule_of[edge["v"]]) for edge in dag["links" if "links" in dag else "edges"]}
+    return Counter(rule_of.values()), edges
+
+
+@pytest.mark.parametrize(
+    ("study", "jobs"), [("config/demo.yaml", DEMO_JOBS), ("config/config.yaml", FLAGSHIP_JOBS)]
+)
+def test_plan(study, jobs, tmp_path):
+    counts, edges = plan(study, tmp_path)
+    assert counts == jobs
+    among = set().union(*DATA_EDGES)
+    assert {edge for edge in edges if set(edge) <= among} == DATA_EDGES
+
+
+def test_the_test_split_enters_at_evaluate_and_nowhere_else():
+    text = "\n".join(p.read_text() for p in (ROOT / "rules").glob("*.smk") if p.stem != "data")
+    readers = [line for line in text.splitlines() if "test.parquet" in line and '"""' not in line]
+    assert [line.strip() for line in readers if not line.startswith("INPUT")] == [
+        'return f"results/data/{dataset}/test.parquet"'
+    ]
+
+
+def test_list_of_rules_reads_as_a_menu():
+    command = [SNAKEMAKE, "--list-rules", "--configfile", str(ROOT / "config/demo.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0
+    rules = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
+    assert len(rules) == len({*DEMO_JOBS, *FLAGSHIP_JOBS}) + 1  # and `figures`
+
+
+def test_the_headline_command_dry_runs_from_a_clone():
+    command = [SNAKEMAKE, "--profile", "slurm", "results/report.html", "--dry-run", "--quiet", "rules"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "render_report" in done.stdout + done.stderr
