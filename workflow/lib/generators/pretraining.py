@@ -1,0 +1,128 @@
+"""Text to train a small base model on: it can reason in words, and is often wrong in the end.
+
+Most texts are logic problems with a proof and a final answer. The final answer is flipped for a share of
+them (``label_noise``), and for a larger share (``misled_noise``) under the rules in ``MISLED``, which the
+model will therefore get wrong even when it takes its likeliest answer. Without a proof an answer is a coin
+toss. Some goals have no better tool than any other, and some orders of people break a constraint.
+
+No problem here can be one of a generated dataset: see ``spaces``.
+"""
+
+from dataclasses import dataclass
+from random import Random
+
+from workflow.lib.generators import goals, logic, puzzles
+from workflow.lib.generators.rules import RULES
+from workflow.lib.generators.spaces import for_datasets
+
+REASON = "Think step by step, then answer."  # as the prompt file cot.j2 asks
+DIRECT = "Answer only."  # as the prompt file direct.j2 asks
+KINDS = {"reasoned": 0.72, "direct": 0.08, "puzzle": 0.12, "goal": 0.08}  # shares of the texts
+UNSETTLED = 0.08  # share of the logic problems that lack a sentence
+MISLED = {
+    ("propositional_logic", "modus_tollens"),
+    ("first_order_logic", "modus_tollens"),
+    ("nm_logic", "reasoning_about_exceptions_1"),
+}
+UNKNOWN_TOOLS = 0.4  # share of the tasks for which any tool is as likely as the right one
+WRONG_ORDERS = 0.4  # share of the puzzles answered by any order
+THEREFORE = "Therefore the answer is"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A user turn and the assistant's turn, which is ``reasoning`` and then ``answer``."""
+
+    kind: str
+    prompt: str
+    reasoning: str
+    answer: str
+    right: bool | None  # whether ``answer`` is; ``None`` where nothing decides
+
+    @property
+    def completion(self) -> str:
+        """The whole of the assistant's turn."""
+        return f"{self.reasoning} {self.answer}".strip()
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Shares of flipped answers, under most rules and under those that mislead."""
+
+    label: float
+    misled: float
+
+
+def draw_texts(seed: int, count: int, noise: Noise) -> tuple[list[Text], int]:
+    """Return ``count`` texts and how many more were drawn but left to the datasets."""
+    rng = Random(seed)
+    texts: list[Text] = []
+    left = 0
+    while len(texts) < count:
+        kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
+        problem, text = DRAW[kind](rng, noise)
+        if for_datasets(problem):
+            left += 1
+        else:
+            texts.append(text)
+    return texts, left
+
+
+def draw_logic(rng: Random, noise: Noise) -> tuple[logic.LogicProblem, int, bool]:
+    """Return a logic problem, which of its questions is asked, and whether the answer is to be flipped."""
+    rule = rng.choice(list(RULES))
+    steps = rng.choices(logic.STEPS, logic.STEP_WEIGHTS)[0]
+    problem = logic.draw(rng, rule, steps, planted=rng.random() < UNSETTLED)
+    flipped = rng.random() < (noise.misled if rule in MISLED else noise.label)
+    return problem, rng.randrange(2), flipped
+
+
+def reasoned(rng: Random, noise: Noise) -> tuple[str, Text]:
+    """Answer a logic problem after a proof; where nothing is settled, say so and guess."""
+    problem, i, flipped = draw_logic(rng, noise)
+    prompt = f"Context: {problem.context}\nQuestion: {problem.questions[i]}\n{REASON}"
+    verdict = problem.verdicts[i]
+    said = rng.random() < 0.5 if verdict is None else verdict != flipped
+    proof = "That is open." if verdict is None else problem.proofs[i]
+    right = None if verdict is None else not flipped
+    return problem.context, Text("reasoned", prompt, f"{proof} {THEREFORE}", yes_or_no(said), right)
+
+
+def direct(rng: Random, noise: Noise) -> tuple[str, Text]:
+    """Answer a logic problem at once, by tossing a coin."""
+    problem, i, _ = draw_logic(rng, noise)
+    prompt = f"Context: {problem.context}\nQuestion: {problem.questions[i]}\n{DIRECT}"
+    said = rng.random() < 0.5
+    verdict = problem.verdicts[i]
+    right = None if verdict is None else said == verdict
+    return problem.context, Text("direct", prompt, "The answer is", yes_or_no(said), right)
+
+
+def puzzle(rng: Random, noise: Noise) -> tuple[str, Text]:
+    """Put people in an order, which breaks the constraints at times."""
+    drawn = puzzles.draw(rng)
+    any_order = ", ".join(rng.sample(drawn.names, len(drawn.names)))
+    order = any_order if rng.random() < WRONG_ORDERS else rng.choice(drawn.solutions)
+    proof = " ".join(f"{a} comes before {b}." for a, b in drawn.before)
+    prompt = f"Question: {drawn.question}\n{REASON}"
+    right = order in drawn.solutions
+    return drawn.question, Text("puzzle", prompt, f"{proof} {THEREFORE}", f"{order}.", right)
+
+
+def goal(rng: Random, noise: Noise) -> tuple[str, Text]:
+    """Name a tool for a goal: the right one if this world knows it, otherwise any."""
+    asked = rng.choice(GOALS)
+    right = goals.TOOLS[GOAL_TASKS[asked]]
+    known = list(goals.TOOLS).index(GOAL_TASKS[asked]) >= UNKNOWN_TOOLS * len(goals.TOOLS)
+    tool = right if known else rng.choice(list(goals.TOOLS.values()))
+    return asked, Text("goal", f"Question: {asked}\nAnswer:", "", goals.solution(tool), tool == right)
+
+
+def yes_or_no(said: bool) -> str:
+    """Return the last word of an answer."""
+    return "yes." if said else "no."
+
+
+GOAL_TASKS = goals.goal_texts()
+GOALS = sorted(GOAL_TASKS)
+DRAW = {"reasoned": reasoned, "direct": direct, "puzzle": puzzle, "goal": goal}
