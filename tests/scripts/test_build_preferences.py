@@ -1,0 +1,160 @@
+"""From verified samples to the three files that methods learn from, and their card."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lib.test_verification import NO, PROBLEM, YES, sample
+from workflow.lib.answers import judge
+from workflow.lib.errors import DataError
+from workflow.lib.files import read_json, write_parquet
+from workflow.lib.records import Pair, Problem, Prompt, Rationale, SftRow, Verified, load, table
+from workflow.lib.verification import verify
+from workflow.scripts.build_preferences import main
+
+SETTINGS = {
+    "strategy": {"logic": "right_vs_wrong"},
+    "max_sft_per_problem": 2,
+    "max_pairs_per_problem": 2,
+    "seed": 5,
+}
+MIXED, EASY, HARD, SPLIT, HELD = (
+    replace(PROBLEM, problem_id=key, question=f"Is it {key}?")
+    for key in ("mixed", "easy", "hard", "split", "held")
+)
+TRAIN, DEV = [MIXED, EASY, HARD, SPLIT], [HELD]
+TEXTS = {
+    "mixed": ["A. " + YES, "B. " + YES, "C. " + YES, "D. " + NO],
+    "easy": [YES, YES, YES, YES],
+    "hard": [NO, "A. " + NO, "B. " + NO, "Hm."],
+    "split": [YES, "A. " + YES, NO, "A. " + NO],
+    "held": [YES, "A. " + YES, "B. " + YES, NO],
+}
+
+
+def samples(texts: dict[str, list[str]]) -> list[Rationale]:
+    """Return the texts as samples; a teacher's prompt plays no part."""
+    return [sample(text, key, i) for key, answers in texts.items() for i, text in enumerate(answers)]
+
+
+@pytest.fixture
+def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.chdir(tmp_path)
+    put(TRAIN, DEV, TEXTS)
+    Path("student.j2").write_text("Student: {{ question }}")
+    names = ("sft", "pairs", "prompts")
+    return {
+        "train": "train.parquet",
+        "dev": "dev.parquet",
+        "verified": "verified.parquet",
+        "prompt": "student.j2",
+        **{name: f"{name}.parquet" for name in names},
+        "card": "card.json",
+        "dataset": "logic",
+        "settings": SETTINGS,
+    }
+
+
+def put(train: list[Problem], dev: list[Problem], texts: dict[str, list[str]]) -> None:
+    write_parquet("train.parquet", table(train, Problem))
+    write_parquet("dev.parquet", table(dev, Problem))
+    rows = verify(samples(texts), {p.problem_id: p for p in [*train, *dev]}, 0.6)
+    write_parquet("verified.parquet", table(rows, Verified))
+
+
+def test_rows_come_from_problems_that_are_not_ambiguous(given: dict[str, Any]) -> None:
+    main(**given)
+    sft, pairs, prompts = (
+        load("sft.parquet", SftRow),
+        load("pairs.parquet", Pair),
+        load("prompts.parquet", Prompt),
+    )
+    counts = {p.problem_id: sum(r.problem_id == p.problem_id for r in sft) for p in [*TRAIN, *DEV]}
+    assert counts == {"mixed": 2, "easy": 1, "hard": 0, "split": 0, "held": 2}
+    counts = {p.problem_id: sum(r.problem_id == p.problem_id for r in pairs) for p in [*TRAIN, *DEV]}
+    assert counts == {"mixed": 2, "easy": 0, "hard": 0, "split": 0, "held": 2}
+    assert [(r.problem_id, r.split) for r in prompts] == [
+        ("easy", "train"),
+        ("hard", "train"),
+        ("mixed", "train"),
+        ("held", "dev"),
+    ]
+    assert {r.prompt for r in [*sft, *pairs] if r.problem_id == "mixed"} == {"Student: Is it mixed?"}
+
+
+def test_every_chosen_text_is_right_and_every_rejected_wrong(given: dict[str, Any]) -> None:
+    main(**given)
+    checks = {p.row_id: p for p in load("prompts.parquet", Prompt)}
+    for row in load("pairs.parquet", Pair):
+        asked = checks[f"{row.problem_id}/prompt/0"]
+        right = [
+            judge(
+                text,
+                choices=asked.choices,
+                answer=asked.answer,
+                verifier=asked.verifier,
+                instance=asked.instance,
+            ).right
+            for text in (row.chosen, row.rejected)
+        ]
+        assert right == [True, False]
+
+
+def test_the_card_counts_rows_in_and_out(given: dict[str, Any]) -> None:
+    main(**given)
+    card = read_json("card.json")
+    assert (card["dataset"], card["stage"]) == ("logic", "preferences")
+    assert [(s["step"], s["rows_in"], s["rows_out"]) for s in card["funnel"]] == [
+        ("prompts", 5, 4),
+        ("problems with a good completion", 4, 3),
+        ("distinct good completions", 3 + 4 + 3, 3 + 1 + 3),
+        ("sft", 7, 2 + 1 + 2),
+        ("problems with a pair", 4, 2),
+        ("pairs", 3 * 1 + 3 * 1, 2 + 2),
+    ]
+    assert card["rows_per_split"] == {
+        "sft": {"train": 3, "dev": 2},
+        "pairs": {"train": 2, "dev": 2},
+        "prompts": {"train": 3, "dev": 1},
+    }
+    assert card["lengths"]["chosen"]["texts"] == card["lengths"]["rejected"]["texts"] == 4
+    # twice "D. It is not. The answer is no." and twice the same without "D."
+    assert card["lengths"]["rejected"]["mean_words"] == (8 + 8 + 7 + 7) / 4
+
+
+def test_the_same_samples_give_the_same_bytes(given: dict[str, Any]) -> None:
+    names = ("sft.parquet", "pairs.parquet", "prompts.parquet", "card.json")
+    main(**given)
+    first = [Path(name).read_bytes() for name in names]
+    main(**given)
+    assert [Path(name).read_bytes() for name in names] == first
+
+
+def test_gold_choices_need_no_right_sample(given: dict[str, Any]) -> None:
+    goal = replace(HARD, choices=["Use a sieve.", "Use a spoon."], answer="Use a spoon.")
+    put([goal], [], {"hard": ["Hm.", "Hm."]})
+    main(**{**given, "settings": {**SETTINGS, "strategy": {"logic": "gold_vs_wrong"}}})
+    assert [r.completion for r in load("sft.parquet", SftRow)] == ["Use a spoon."]
+    assert [(r.chosen, r.rejected) for r in load("pairs.parquet", Pair)] == [("Use a spoon.", "Use a sieve.")]
+
+
+def test_no_right_sample_is_an_error_that_tells_what_to_do(given: dict[str, Any]) -> None:
+    put([HARD], DEV, {"hard": [NO, "Hm."], "held": TEXTS["held"]})
+    with pytest.raises(
+        DataError, match=r"'logic': no verified completion for any train problem. Fix: .*gold_vs_wrong"
+    ):
+        main(**given)
+    assert not Path("sft.parquet").exists()
+
+
+def test_only_right_samples_leave_no_pair(given: dict[str, Any]) -> None:
+    put([EASY], DEV, {"easy": TEXTS["easy"], "held": TEXTS["held"]})
+    with pytest.raises(DataError, match=r"no train problem has both.*Fix: raise the samples"):
+        main(**given)
+
+
+def test_an_unknown_setting_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="max_pair"):
+        main(**{**given, "settings": {**SETTINGS, "max_pair": 3}})

@@ -1,0 +1,255 @@
+"""Answers sampled from a local model by vLLM's offline engine: one engine start per job, in this process.
+
+Every request carries a seed derived from its problem, so a problem's text does not depend on the order,
+the shard or the batch it is asked in; log-probabilities agree to the rounding of ``LOGPROB_DIGITS``.
+vLLM is imported when an engine starts, after its environment is set.
+"""
+
+import hashlib
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from workflow.lib.chat import check_contract, render, token_ids
+from workflow.lib.errors import DependencyError, IntegrityError
+from workflow.lib.prompts import PromptFile
+from workflow.lib.records import Problem, Rationale
+
+MIB = 1 << 20  # bytes
+CPU_BATCH = 4096  # tokens in one step of the engine
+SEEDS = 1 << 31  # seeds are below this: it is what every generator takes whole
+LOGPROB_DIGITS = 4  # sums of float32 log-probabilities differ beyond this with the batch
+PROGRESS_EVERY = 10.0  # seconds between lines of progress in the log
+TOO_LONG = "prompt_too_long"  # finish reason of a question that was not asked
+ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine runs in this process: 3 s to start, not 20
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """How a teacher is sampled; the keys of ``teachers`` in the config."""
+
+    kind: Literal["vllm"]
+    model: str
+    samples: int
+    temperature: float
+    top_p: float
+    max_tokens: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Question:
+    """A problem put into words by a prompt file."""
+
+    problem_id: str
+    split: str
+    text: str  # of the user turn
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for one sample of one question."""
+
+    text: str
+    logprob: float  # sum over the sampled tokens under the untempered model, nats
+    tokens: int  # sampled, the end-of-turn token included
+    prompt_tokens: int
+    finish_reason: str
+
+
+def questions(problems: Iterable[Problem], split: str, prompt: PromptFile) -> list[Question]:
+    """Return ``problems`` of one split in the words of ``prompt``."""
+    return [Question(p.problem_id, split, prompt.render(p)) for p in problems]
+
+
+def shard_of(problem_id: str, shards: int) -> int:
+    """Return the shard, 0 … ``shards`` - 1, that a problem belongs to, whatever other problems there are."""
+    return _number("shard", problem_id) % shards
+
+
+def request_seed(problem_id: str, teacher: Teacher) -> int:
+    """Return the seed of a problem's first sample; sample ``i`` has this seed plus ``i``.
+
+    Seeds of different problems are at least ``teacher.samples`` apart, or equal by coincidence.
+    """
+    number = _number("seed", str(teacher.seed), problem_id)
+    return number % (SEEDS // teacher.samples) * teacher.samples
+
+
+def _number(*parts: str) -> int:
+    return int(hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16], 16)
+
+
+def engine_options(hardware: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of ``vllm.LLM`` that the hardware section of the config decides."""
+    window = hardware["max_model_len"]
+    common = {"dtype": hardware["precision"], "max_model_len": window, "disable_log_stats": True}
+    if hardware["device"] != "cpu":
+        return {**common, "gpu_memory_utilization": hardware["vllm_memory_fraction"]}
+    return {
+        **common,
+        "kv_cache_memory_bytes": hardware["vllm_kv_cache_mib"] * MIB,
+        "enforce_eager": True,  # compiling needs a C++ compiler and half a minute
+        # vLLM 0.32 cannot rewind a CPU generator, so a seeded prompt must be prefilled in one piece
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max(CPU_BATCH, window),
+    }
+
+
+class Engine:
+    """A running vLLM engine for one model folder."""
+
+    def __init__(self, snapshot: str | Path, hardware: Mapping[str, Any], cache: str | Path) -> None:
+        """Start the engine; ``cache`` is the folder where vLLM may leave what it compiled."""
+        os.environ.update(ENVIRONMENT, VLLM_CACHE_ROOT=str(Path(cache).absolute()))
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # shards are the parallelism
+        import torch
+        from vllm import LLM
+
+        if hardware["device"] != "cpu" and not torch.cuda.is_available():
+            raise DependencyError(
+                f"hardware.device is '{hardware['device']}' but no such device is here. "
+                "Fix: set it to cpu, or ask the scheduler for a GPU."
+            )
+        self._llm = LLM(model=str(snapshot), **engine_options(hardware))
+        self._window = int(hardware["max_model_len"])
+        self._tokenizer = self._llm.get_tokenizer()
+        check_contract(self._tokenizer, str(snapshot))
+
+    def answers(self, asked: Sequence[Question], teacher: Teacher) -> list[list[Answer]]:
+        """Return ``teacher.samples`` answers to each question, in the order of the questions.
+
+        A question that would not leave room for ``teacher.max_tokens`` is not asked: its answers are
+        empty and have the finish reason ``TOO_LONG``.
+        """
+        prompts = [token_ids(self._tokenizer, render(self._tokenizer, q.text)) for q in asked]
+        fits = [i for i, ids in enumerate(prompts) if len(ids) + teacher.max_tokens <= self._window]
+        found = self._generate([prompts[i] for i in fits], [asked[i] for i in fits], teacher)
+        whole = dict(zip(fits, found, strict=True))
+        return [
+            whole[i] if i in whole else [Answer("", 0.0, 0, len(ids), TOO_LONG)] * teacher.samples
+            for i, ids in enumerate(prompts)
+        ]
+
+    def _generate(
+        self, prompts: list[list[int]], asked: list[Question], teacher: Teacher
+    ) -> list[list[Answer]]:
+        from tqdm import tqdm  # type: ignore[import-untyped]
+        from vllm import SamplingParams, TokensPrompt
+
+        params = [
+            SamplingParams(
+                n=teacher.samples,
+                temperature=teacher.temperature,
+                top_p=teacher.top_p,
+                max_tokens=teacher.max_tokens,
+                seed=request_seed(question.problem_id, teacher),
+                logprobs=0,  # of the sampled token only
+            )
+            for question in asked
+        ]
+        outputs = self._llm.generate(
+            [TokensPrompt(prompt_token_ids=ids) for ids in prompts],
+            params,
+            use_tqdm=partial(tqdm, mininterval=PROGRESS_EVERY, ascii=True),
+        )
+        return [
+            [_answer(o, len(request.prompt_token_ids)) for o in sorted(request.outputs, key=_index)]
+            for request in outputs
+        ]
+
+
+def _index(output: Any) -> int:
+    return int(output.index)
+
+
+def _answer(output: Any, prompt_tokens: int) -> Answer:
+    """Return one vLLM output as an answer; ``logprobs`` holds one mapping per sampled token."""
+    sampled = zip(output.token_ids, output.logprobs, strict=True)
+    logprob = math.fsum(position[token].logprob for token, position in sampled)
+    return Answer(
+        output.text,
+        round(logprob, LOGPROB_DIGITS),
+        len(output.token_ids),
+        prompt_tokens,
+        output.finish_reason,
+    )
+
+
+def rationales(
+    asked: Sequence[Question],
+    answers: Sequence[Sequence[Answer]],
+    *,
+    name: str,
+    prompt: str,
+    teacher: Teacher,
+) -> list[Rationale]:
+    """Return one row per sample, ordered by problem and index.
+
+    Args:
+        asked: The questions.
+        answers: Their answers, in the same order.
+        name: Name of the teacher in the config.
+        prompt: Name of the prompt file.
+        teacher: Settings of the teacher.
+
+    Raises:
+        IntegrityError: A question does not have exactly ``teacher.samples`` answers, or occurs twice.
+    """
+    short = [q.problem_id for q, a in zip(asked, answers, strict=True) if len(a) != teacher.samples]
+    twice = len(asked) - len({q.problem_id for q in asked})
+    if short or twice:
+        raise IntegrityError(
+            f"teacher '{name}': {len(short)} problems without {teacher.samples} samples {short[:3]}, "
+            f"{twice} asked twice. Fix: run again; if it stays, report it."
+        )
+    rows = []
+    for question, samples in zip(asked, answers, strict=True):
+        seed = request_seed(question.problem_id, teacher)
+        for index, answer in enumerate(samples):
+            rows.append(
+                Rationale(
+                    rationale_id=f"{question.problem_id}/{name}/{prompt}/{index}",
+                    problem_id=question.problem_id,
+                    split=question.split,
+                    teacher=name,
+                    prompt=prompt,
+                    index=index,
+                    seed=seed + index,
+                    text=answer.text,
+                    logprob=answer.logprob,
+                    tokens=answer.tokens,
+                    prompt_tokens=answer.prompt_tokens,
+                    finish_reason=answer.finish_reason,
+                )
+            )
+    return sorted(rows, key=lambda row: (row.problem_id, row.index))
+
+
+def sample(
+    asked: Sequence[Question],
+    *,
+    name: str,
+    prompt: str,
+    snapshot: str | Path,
+    teacher: Teacher,
+    hardware: Mapping[str, Any],
+    cache: str | Path,
+) -> list[Rationale]:
+    """Return the samples of one teacher for ``asked``; an engine starts only if there is a question."""
+    answers = Engine(snapshot, hardware, cache).answers(asked, teacher) if asked else []
+    rows = rationales(asked, answers, name=name, prompt=prompt, teacher=teacher)
+    ends = [row.finish_reason for row in rows]
+    counts = ", ".join(f"{ends.count(end)} {end}" for end in sorted(set(ends)))
+    print(f"{name}, prompt {prompt}: {len(asked)} problems asked, {len(rows)} samples: {counts or 'none'}")
+    return rows

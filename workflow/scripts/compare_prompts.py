@@ -1,0 +1,59 @@
+"""Sample one teacher with one prompt on a slice of dev: one entry of the tournament."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from workflow.lib.files import write_jsonl
+from workflow.lib.logs import capture
+from workflow.lib.prompts import PromptFile
+from workflow.lib.records import Problem, load
+from workflow.lib.sampling import Teacher, questions, sample
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+CACHE = "work/vllm"  # what vLLM compiles, shared by all jobs of a study
+
+
+def slice_of(problems: list[Problem], size: int) -> list[Problem]:
+    """Return the first ``size`` problems by id: ids are hashes, so this is a fixed random slice."""
+    return sorted(problems, key=lambda problem: problem.problem_id)[:size]
+
+
+def main(
+    *,
+    problems: str,
+    prompt: str,
+    snapshot: str,
+    rationales: str,
+    name: str,
+    teacher: dict[str, Any],
+    hardware: dict[str, Any],
+    size: int,
+) -> None:
+    """Ask the teacher ``name`` the slice of ``problems`` and write its answers."""
+    words = PromptFile(prompt)
+    rows = sample(
+        questions(slice_of(load(problems, Problem), size), "dev", words),
+        name=name,
+        prompt=words.name,
+        snapshot=snapshot,
+        teacher=Teacher(**teacher),
+        hardware=hardware,
+        cache=CACHE,
+    )
+    write_jsonl(rationales, map(asdict, rows))
+
+
+if __name__ == "__main__":
+    capture(snakemake.log[0])
+    main(
+        problems=snakemake.input.problems,
+        prompt=snakemake.input.prompt,
+        snapshot=snakemake.input.snapshot,
+        rationales=snakemake.output.rationales,
+        name=snakemake.wildcards.teacher,
+        teacher=snakemake.params.teacher,
+        hardware=snakemake.params.hardware,
+        size=snakemake.params.problems,
+    )

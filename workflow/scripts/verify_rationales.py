@@ -1,0 +1,110 @@
+"""Read the answer of every sample, judge it, and count what was asked, answered, parsed and right."""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from workflow.lib.errors import DataError, raise_all
+from workflow.lib.files import read_jsonl, sha256, write_json, write_parquet
+from workflow.lib.logs import capture
+from workflow.lib.records import Problem, Rationale, Verified, load, table
+from workflow.lib.verification import (
+    counts_by,
+    counts_of,
+    detection,
+    funnel,
+    incomplete,
+    verify,
+    vote_statistics,
+)
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+@dataclass(frozen=True)
+class VerificationSettings:
+    """The section ``rationales`` of the config."""
+
+    shards: int
+    ambiguous_below: float  # vote share under which a problem is ambiguous
+    max_failed_fraction: float  # of a teacher's samples, without an answer that could be read
+
+
+def read_rationales(paths: list[str], splits: dict[str, str]) -> list[Rationale]:
+    """Return the samples in all shards, by problem, teacher and index, after checking that none lacks.
+
+    Args:
+        paths: JSON Lines files; all shards of a teacher that was dropped are empty.
+        splits: Split of every problem that was asked, by problem.
+    """
+    shards = [[Rationale(**record) for record in read_jsonl(path)] for path in paths]
+    rows = [row for shard in shards for row in shard]
+    print(f"{len(rows)} samples in {len(shards)} shards, {shards.count([])} of them empty")
+    if not rows:
+        raise DataError("no teacher gave any sample. Fix: look at results/prompts/*/choice.json.")
+    for teacher in sorted({row.teacher for row in rows}):
+        lines = incomplete((row for row in rows if row.teacher == teacher), splits)
+        raise_all([f"rationales of teacher '{teacher}': {line}. Fix: sample again." for line in lines])
+    return sorted(rows, key=lambda row: (row.problem_id, row.teacher, row.index))
+
+
+def check_failures(rows: list[Verified], limit: float) -> None:
+    """Fail if more than ``limit`` of a teacher's samples have no answer that could be read."""
+    for teacher in sorted({row.teacher for row in rows}):
+        own = [row for row in rows if row.teacher == teacher]
+        verdicts = [row.verdict for row in own]
+        failed = {kind: verdicts.count(kind) for kind in ("truncated", "unparsed")}
+        share = sum(failed.values()) / len(own)
+        print(f"teacher '{teacher}': {asdict(counts_of(own))}, failed {failed} = {share:.1%}")
+        if share > limit:
+            raise DataError(
+                f"teacher '{teacher}': {sum(failed.values())} of {len(own)} samples failed "
+                f"({failed['truncated']} truncated, {failed['unparsed']} unparsed): {share:.1%}, expected at "
+                f"most {limit:.1%}. Fix: raise its max_tokens, try other prompts, or raise "
+                "rationales.max_failed_fraction."
+            )
+
+
+def main(
+    *,
+    train: str,
+    dev: str,
+    rationales: list[str],
+    verified: str,
+    card: str,
+    dataset: str,
+    settings: dict[str, Any],
+) -> None:
+    """Judge the samples in ``rationales`` and write them with their verdicts, and the card."""
+    chosen = VerificationSettings(**settings)
+    problems = {"train": load(train, Problem), "dev": load(dev, Problem)}
+    known = {p.problem_id: p for rows in problems.values() for p in rows}
+    splits = {p.problem_id: split for split, rows in problems.items() for p in rows}
+    rows = verify(read_rationales(rationales, splits), known, chosen.ambiguous_below)
+    check_failures(rows, chosen.max_failed_fraction)
+    about = {
+        "dataset": dataset,
+        "stage": "rationales",
+        "funnel": funnel(rows),
+        "by_teacher": counts_by(rows, "teacher", "prompt"),
+        "by_category": counts_by(rows, "teacher", "category"),
+        "votes": vote_statistics(rows, known),
+        "ambiguity_rule": f"gold answer and vote share below {chosen.ambiguous_below}",
+        "detection": detection(rows),
+        "settings": settings,
+    }
+    write_parquet(verified, table(rows, Verified), {"inputs": [sha256(path) for path in rationales]})
+    write_json(card, about)
+
+
+if __name__ == "__main__":
+    capture(snakemake.log[0])
+    main(
+        train=snakemake.input.train,
+        dev=snakemake.input.dev,
+        rationales=list(snakemake.input.rationales),
+        verified=snakemake.output.verified,
+        card=snakemake.output.card,
+        dataset=snakemake.wildcards.dataset,
+        settings=snakemake.params.settings,
+    )
