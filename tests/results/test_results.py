@@ -1,0 +1,203 @@
+"""Invariants of a finished run: what must be true of the tables, whatever was found.
+
+The rule ``check_results`` runs them on the results; its plugin supplies ``tables`` (rows of text, by
+name), ``samples`` (every scored answer) and ``config``. How good a method is decides nothing here.
+"""
+
+import math
+from collections import Counter, defaultdict
+
+import pytest
+
+COLUMNS = {
+    "accuracy": "dataset model task metric method seed n groups estimate low high interval",
+    "categories": "dataset model task metric method category n groups estimate low high interval",
+    "deltas": "dataset model task metric method against n groups delta low high interval better worse "
+    "p_mcnemar p_holm primary detectable",
+    "rewards": "dataset model task seed n groups estimate low high interval margin",
+    "curves": "dataset model method seed step quantity value",
+    "costs": "dataset model method seed seconds_total seconds_training tokens tokens_per_second "
+    "samples_per_second peak_rss_mib peak_gpu_mib gpu_hours energy_kwh steps rows",
+    "funnel": "dataset stage step rows_in rows_out reason",
+}
+ESTIMATES = {"accuracy": "estimate", "categories": "estimate", "deltas": "delta", "rewards": "estimate"}
+LEAST = {"accuracy": 0.0, "categories": 0.0, "deltas": -1.0, "rewards": 0.0}
+ROUNDING = 2e-6  # twice the last decimal of the tables
+
+
+def where(table, row):
+    """Return the words that name a row in a message."""
+    return f"{table}.csv {[value for value in list(row.values())[:6]]}"
+
+
+def rows_with_estimate(tables):
+    for table, field in ESTIMATES.items():
+        for row in tables[table]:
+            yield table, row, row[field]
+
+
+def ranks_pairs(config):
+    asked = any(task["rewards"] for task in config["evaluation"]["tasks"].values())
+    return asked and "reward" in config["methods"]
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_table_has_its_columns_and_is_not_empty(tables, config, table):
+    if table == "rewards" and not ranks_pairs(config):
+        pytest.skip("no reward model ranks answers in this study")
+    assert tables[table], f"{table}.csv has no rows"
+    assert list(tables[table][0]) == COLUMNS[table].split(), f"{table}.csv has other columns"
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_no_cell_is_nan_or_infinite(tables, table):
+    bad = [(n, c) for n, row in enumerate(tables[table], 1) for c in row if is_not_finite(row[c])]
+    assert not bad, f"{table}.csv row {bad[0][0]} column {bad[0][1]} is not finite" if bad else ""
+
+
+def is_not_finite(cell):
+    try:
+        return not math.isfinite(float(cell))
+    except ValueError:
+        return False
+
+
+def test_estimates_lie_within_bounds_and_intervals(tables):
+    for table, row, cell in rows_with_estimate(tables):
+        if cell:
+            assert LEAST[table] <= float(cell) <= 1, f"{where(table, row)}: {cell} is out of bounds"
+        if row["low"]:
+            low, value, high = float(row["low"]), float(cell), float(row["high"])
+            ordered = LEAST[table] - ROUNDING <= low <= value <= high <= 1 + ROUNDING
+            assert ordered, f"{where(table, row)}: {low} <= {value} <= {high} is not so"
+
+
+def test_every_interval_has_a_width_or_a_reason(tables):
+    for table, row, _ in rows_with_estimate(tables):
+        if row["low"]:
+            assert float(row["low"]) < float(row["high"]), f"{where(table, row)}: an interval of no width"
+        else:
+            reason = row["interval"].startswith("n/a (")
+            assert reason and not row["high"], f"{where(table, row)}: no interval and no reason"
+
+
+def test_every_policy_has_answers_to_every_task_and_seed(samples, config):
+    policies = {"base", *config["methods"]} - {"reward"}
+    sets = {(s.dataset, s.model) for s in samples}
+    expected = {
+        (*pair, method, seed, task)
+        for pair in sets
+        for method in policies
+        for seed in config["seeds"]
+        for task in config["evaluation"]["tasks"]
+    }
+    found = {(s.dataset, s.model, s.method, s.seed, s.task) for s in samples}
+    assert found == expected, (
+        f"missing {sorted(expected - found)[:3]}, surplus {sorted(found - expected)[:3]}"
+    )
+
+
+def test_all_methods_answered_the_same_prompts(samples):
+    asked = defaultdict(lambda: defaultdict(Counter))
+    for s in samples:
+        asked[s.dataset, s.model, s.task, s.seed][s.method][s.problem_id, s.repeat, s.prompt_sha256] += 1
+    for key, methods in asked.items():
+        first, *others = methods
+        twice = [problem for problem, times in methods[first].items() if times > 1]
+        assert not twice, f"{key} {first}: {len(twice)} problems answered twice"
+        for other in others:
+            assert methods[other] == methods[first], f"{key}: {other} and {first} answered different prompts"
+
+
+def test_a_problem_is_in_one_group_and_has_one_gold_answer(samples):
+    facts = defaultdict(set)
+    for s in samples:
+        facts[s.task, s.problem_id].add((s.group_id, s.category, s.rule, s.answer))
+    unsure = [key for key, found in facts.items() if len(found) > 1]
+    assert not unsure, f"{len(unsure)} problems differ between methods, as {unsure[:1]}"
+
+
+def test_scores_are_shares_and_nothing_unparsed_is_right(samples):
+    bad = [s for s in samples if not 0 <= s.score <= 1]
+    assert not bad, f"{len(bad)} scores out of 0 … 1, as {bad[0].score}" if bad else ""
+    lucky = [s for s in samples if s.parsed is None and s.score > 0 and not s.loglikelihoods]
+    assert not lucky, f"{len(lucky)} answers are right though none was read" if lucky else ""
+
+
+def test_accuracy_is_the_mean_of_the_samples(tables, samples):
+    scores = defaultdict(list)
+    for s in samples:
+        for seed in ("all", str(s.seed)):
+            scores[s.dataset, s.model, s.task, s.method, seed].append(s.score)
+    rows = [row for row in tables["accuracy"] if row["metric"] == "accuracy"]
+    found = {(r["dataset"], r["model"], r["task"], r["method"], r["seed"]): r for r in rows}
+    assert set(found) == set(scores), f"accuracy.csv has {len(found)} of {len(scores)} estimates"
+    for key, values in scores.items():
+        expected, row = math.fsum(values) / len(values), found[key]
+        assert int(row["n"]) == len(values), f"{key}: n is {row['n']}, samples are {len(values)}"
+        assert abs(float(row["estimate"]) - expected) < ROUNDING, f"{key}: {row['estimate']}, not {expected}"
+
+
+def test_deltas_are_differences_of_accuracies(tables):
+    accuracy = {
+        (r["dataset"], r["model"], r["task"], r["method"]): float(r["estimate"])
+        for r in tables["accuracy"]
+        if r["metric"] == "accuracy" and r["seed"] == "all"
+    }
+    for row in tables["deltas"]:
+        study = (row["dataset"], row["model"], row["task"])
+        expected = accuracy[(*study, row["method"])] - accuracy[(*study, row["against"])]
+        assert abs(float(row["delta"]) - expected) < 2 * ROUNDING, f"{where('deltas', row)}: not {expected}"
+
+
+def test_every_method_is_compared_with_base_and_sft(tables, config):
+    trained = set(config["methods"]) - {"reward"}
+    expected = {(method, "base") for method in trained}
+    expected |= {(method, "sft") for method in trained - {"sft"} if "sft" in trained}
+    families = defaultdict(set)
+    for row in tables["deltas"]:
+        families[row["dataset"], row["model"], row["task"]].add((row["method"], row["against"]))
+    assert {task for _, _, task in families} == set(config["evaluation"]["tasks"]), "a task is not compared"
+    for key, found in families.items():
+        assert found == expected, f"{key}: compared {sorted(found)}, expected {sorted(expected)}"
+
+
+def test_p_values_are_probabilities_and_correction_only_raises_them(tables):
+    for row in tables["deltas"]:
+        p, adjusted = float(row["p_mcnemar"]), float(row["p_holm"])
+        assert 0 <= p <= adjusted <= 1, f"{where('deltas', row)}: p {p}, adjusted {adjusted}"
+        discordant = int(row["better"]) + int(row["worse"])
+        assert discordant <= int(row["groups"]), f"{where('deltas', row)}: more signs than groups"
+
+
+def test_primary_comparison_is_marked_and_no_other(tables, config):
+    primary = config["study"]["primary"]
+    for row in tables["deltas"]:
+        expected = str(all(row[field] == value for field, value in primary.items())).lower()
+        assert row["primary"] == expected, f"{where('deltas', row)}: primary is {row['primary']}"
+
+
+def test_every_run_has_curves_and_costs(tables, config):
+    expected = {(method, str(seed)) for method in config["methods"] for seed in config["seeds"]}
+    for table in ("curves", "costs"):
+        found = {(row["method"], row["seed"]) for row in tables[table]}
+        assert found == expected, f"{table}.csv: missing {sorted(expected - found)}"
+    idle = [row for row in tables["costs"] if float(row["seconds_total"]) <= 0]
+    assert not idle, f"{where('costs', idle[0])}: took no time" if idle else ""
+
+
+def test_reward_models_are_estimated_per_seed(tables, config):
+    if not ranks_pairs(config):
+        pytest.skip("no reward model ranks answers in this study")
+    seeds = defaultdict(set)
+    for row in tables["rewards"]:
+        seeds[row["dataset"], row["model"], row["task"]].add(row["seed"])
+    for key, found in seeds.items():
+        assert found == {"all", *map(str, config["seeds"])}, f"{key}: seeds {sorted(found)}"
+
+
+def test_funnel_counts_rows(tables):
+    for row in tables["funnel"]:
+        counted = row["rows_in"].isdigit() and row["rows_out"].isdigit()
+        assert counted, f"{where('funnel', row)}: rows in and out must be counts"
+        assert row["step"] and row["stage"], f"{where('funnel', row)}: a step without a name"

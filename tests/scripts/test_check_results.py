@@ -1,0 +1,183 @@
+"""A sound run passes every invariant; each kind of harm fails the rule with a line that names it."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from tests.hand_samples import SETTINGS, sample, write_samples
+from workflow.lib.errors import IntegrityError
+from workflow.lib.files import read_csv, read_json, write_csv, write_parquet
+from workflow.scripts import check_results, compare_methods, estimate_rewards, estimate_scores
+
+INVARIANTS = str(Path(__file__).parents[1] / "results" / "test_results.py")
+PRIMARY = {"task": "quiz", "method": "dpo", "against": "base"}
+CONFIG = {
+    "seeds": [1, 2],
+    "methods": {"sft": {}, "reward": {}, "dpo": {}},
+    "evaluation": {"tasks": {"quiz": {"rewards": True}}},
+    "study": {"primary": PRIMARY},
+}
+RIGHT = {"base": 3, "sft": 5, "dpo": 7}  # of eight problems
+
+
+def answers(method, seed):
+    return [
+        sample(
+            **{"method": method, "seed": seed, "problem_id": f"p{i}", "group_id": f"g{i // 2}"},
+            **{"answer": gold, "parsed": said, "score": float(said == gold)},
+        )
+        for i, gold in enumerate(["yes", "no"] * 4)
+        for said in [gold if (3 * i + seed) % 8 < RIGHT[method] else None]
+    ]
+
+
+def pair(seed, group):
+    label = {"dataset": "logic", "model": "tiny", "task": "quiz", "seed": seed, "group_id": group}
+    return label | {"chosen_reward": 1.0, "rejected_reward": 0.0, "correct": 1.0}
+
+
+def run_rows(extra):
+    label = {"dataset": "logic", "model": "tiny"}
+    runs = [(method, seed) for method in CONFIG["methods"] for seed in CONFIG["seeds"]]
+    return [label | {"method": method, "seed": seed} | extra for method, seed in runs]
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Return the paths of a sound run's samples and tables."""
+    samples = {
+        (method, seed): write_samples(tmp_path / f"{method}-{seed}.parquet", answers(method, seed))
+        for method in RIGHT
+        for seed in CONFIG["seeds"]
+    }
+    names = ("accuracy", "categories", "deltas", "rewards", "curves", "costs", "funnel")
+    tables = {name: str(tmp_path / f"{name}.csv") for name in names}
+    paths, some = list(samples.values()), {name: tables[name] for name in names[:2]}
+    estimate_scores.main(samples=paths, settings=SETTINGS, **some)
+    compare_methods.main(samples=paths, deltas=tables["deltas"], settings=SETTINGS, primary=PRIMARY)
+    pairs = str(tmp_path / "pairs.parquet")
+    write_parquet(pairs, pa.Table.from_pylist([pair(seed, group) for seed in (1, 2) for group in "abc"]))
+    estimate_rewards.main(pairs=[pairs], rewards=tables["rewards"], settings=SETTINGS)
+    curve = {"step": 1, "quantity": "loss", "value": 0.5}
+    write_csv(tables["curves"], run_rows(curve), [*list(run_rows(curve)[0])])
+    costs = "seconds_total seconds_training tokens tokens_per_second samples_per_second peak_rss_mib"
+    columns = [*costs.split(), "peak_gpu_mib", "gpu_hours", "energy_kwh", "steps", "rows"]
+    rows = run_rows(dict.fromkeys(columns, 1) | {"energy_kwh": None})
+    write_csv(tables["costs"], rows, list(rows[0]))
+    step = {"dataset": "logic", "stage": "data", "step": "read", "rows_in": 9, "rows_out": 8, "reason": ""}
+    write_csv(tables["funnel"], [step], list(step))
+    return samples, tables
+
+
+def check(tmp_path, samples, tables):
+    check_results.main(
+        tables=list(tables.values()),
+        samples=list(samples.values()),
+        checks=str(tmp_path / "checks.json"),
+        config=CONFIG,
+        invariants=INVARIANTS,
+    )
+
+
+def test_sound_run_passes_and_says_what_was_checked(tmp_path, results):
+    check(tmp_path, *results)
+    found = read_json(tmp_path / "checks.json")
+    assert (found["failed"], found["skipped"]) == (0, 0)
+    assert found["passed"] == len(found["tests"]) == 28
+    assert {"name": "test_funnel_counts_rows", "outcome": "passed", "message": ""} in found["tests"]
+
+
+def change(path, number, **cells):
+    rows = read_csv(path)
+    rows[number].update(cells)
+    write_csv(path, rows, list(rows[0]))
+
+
+@pytest.mark.parametrize(
+    ("table", "cells", "line"),
+    [
+        (
+            "accuracy",
+            {"estimate": "nan"},
+            r"no_cell_is_nan.*accuracy.csv row 1 column estimate is not finite",
+        ),
+        ("accuracy", {"estimate": "0.4"}, r"mean_of_the_samples.*: 0\.4, not 0\.375"),
+        ("accuracy", {"seed": "3"}, r"mean_of_the_samples"),
+        ("categories", {"high": "1.5"}, r"within_bounds.*<= 1\.5 is not so"),
+        ("categories", {"low": "", "interval": ""}, r"width_or_a_reason.*no interval and no reason"),
+        ("deltas", {"low": "0.25", "high": "0.25"}, r"width_or_a_reason.*an interval of no width"),
+        ("deltas", {"delta": "-0.1", "low": "-0.2", "high": "0"}, r"deltas_are_differences.*not 0\.25"),
+        ("deltas", {"p_holm": "0.0"}, r"p_values_are_probabilities"),
+        ("deltas", {"method": "orpo"}, r"compared_with_base_and_sft"),
+        ("deltas", {"primary": "true"}, r"primary_comparison_is_marked.*primary is true"),
+        ("rewards", {"seed": "7"}, r"reward_models_are_estimated_per_seed.*seeds \['1', '2', '7'\]"),
+        ("curves", {"value": "inf"}, r"no_cell_is_nan.*curves.csv row 1 column value"),
+        ("curves", {"method": "dpo"}, r"every_run_has_curves.*curves.csv: missing \[\('sft', '1'\)\]"),
+        ("costs", {"seconds_total": "0"}, r"every_run_has_curves_and_costs.*took no time"),
+        ("funnel", {"rows_out": "-8"}, r"funnel_counts_rows.*must be counts"),
+    ],
+)
+def test_harmed_table_fails_with_its_line(tmp_path, results, table, cells, line):
+    samples, tables = results
+    change(tables[table], 0, **cells)
+    with pytest.raises(IntegrityError, match=line):
+        check(tmp_path, samples, tables)
+    assert read_json(tmp_path / "checks.json")["failed"] >= 1
+
+
+def test_empty_table_fails(tmp_path, results):
+    samples, tables = results
+    write_csv(tables["curves"], [], ["dataset"])
+    with pytest.raises(IntegrityError, match=r"curves\.csv has no rows"):
+        check(tmp_path, samples, tables)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"prompt_sha256": "ff"}, r"same_prompts.*answered different prompts"),
+        ({"problem_id": "p1"}, r"same_prompts.*1 problems answered twice"),
+        ({"answer": "no"}, r"one_gold_answer.*1 problems differ"),
+        ({"score": 1.5}, r"scores_are_shares.*as 1\.5"),
+        ({"parsed": None, "score": 1.0}, r"right though none was read"),
+        ({"task": "exam"}, r"every_task_and_seed.*surplus \[\('logic', 'tiny', 'base', 1, 'exam'\)\]"),
+    ],
+    ids=["prompt", "twice", "gold", "score", "unparsed", "task"],
+)
+def test_harmed_samples_fail_with_their_line(tmp_path, results, changes, line):
+    samples, tables = results
+    first, *others = answers("base", 1)
+    fields = {field: getattr(first, field) for field in first.__dataclass_fields__}
+    write_samples(Path(samples["base", 1]), [sample(**fields | changes), *others])
+    with pytest.raises(IntegrityError, match=line):
+        check(tmp_path, samples, tables)
+
+
+def test_missing_method_fails(tmp_path, results):
+    samples, tables = results
+    del samples["dpo", 2]
+    with pytest.raises(IntegrityError, match=r"missing \[\('logic', 'tiny', 'dpo', 2, 'quiz'\)\]"):
+        check(tmp_path, samples, tables)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("import no_such_module_here", r"0 invariants .* \(pytest ended with INTERRUPTED\)"),
+        ("def test_it(nothing):\n    pass", r"1 invariants .*\ntest_it: .*"),
+        ("", r"pytest ended with NO_TESTS_COLLECTED"),
+    ],
+    ids=["import", "fixture", "none"],
+)
+def test_invariants_that_did_not_run_are_no_success(tmp_path, results, text, line):
+    samples, tables = results
+    (tmp_path / "test_broken.py").write_text(f"{text}\n")
+    with pytest.raises(IntegrityError, match=line):
+        check_results.main(
+            tables=list(tables.values()),
+            samples=list(samples.values()),
+            checks=str(tmp_path / "checks.json"),
+            config=CONFIG,
+            invariants=str(tmp_path / "test_broken.py"),
+        )

@@ -1,0 +1,108 @@
+"""Estimate every policy's score on every task, over all seeds, per seed, per category and per rule.
+
+Yes/no tasks are also scored on the problems whose answer is yes, on those whose answer is no, and by
+the mean of the two, which no constant answer can raise above one half; ``unparsed`` is the share of
+answers from which no verdict could be read.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workflow.lib.files import write_csv
+from workflow.lib.logs import capture
+from workflow.lib.records import Sample
+from workflow.lib.samples import grouped, load_samples
+from workflow.lib.statistics import Estimate, Settings, balanced, mean, rounded
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+RUN = ("dataset", "model", "task", "method")
+NUMBERS = ["n", "groups", "estimate", "low", "high", "interval"]
+ACCURACY = ["dataset", "model", "task", "metric", "method", "seed", *NUMBERS]
+CATEGORIES = ["dataset", "model", "task", "metric", "method", "category", *NUMBERS]
+YES_NO = {"yes", "no"}
+
+Row = dict[str, Any]
+
+
+def is_yes_no(samples: Sequence[Sample]) -> bool:
+    """Return whether the gold answers are yes and no and nothing else."""
+    return {sample.answer for sample in samples} == YES_NO
+
+
+def metrics(samples: Sequence[Sample], yes_no: bool, settings: Settings) -> Iterator[tuple[str, Estimate]]:
+    """Yield the name and the estimate of every metric of these samples."""
+
+    def of(some: Sequence[Sample], values: Sequence[float]) -> Estimate:
+        groups = [sample.group_id for sample in some]
+        return mean(np.asarray(values, dtype=float), groups, settings, settings.generator())
+
+    yield "accuracy", of(samples, [sample.score for sample in samples])
+    if not yes_no:
+        return
+    for answer in ("yes", "no"):
+        some = [sample for sample in samples if sample.answer == answer]
+        yield f"accuracy_{answer}", of(some, [sample.score for sample in some])
+    scores = np.asarray([sample.score for sample in samples])
+    labels = [str(sample.answer) for sample in samples]
+    groups = [sample.group_id for sample in samples]
+    yield "balanced", balanced(scores, labels, groups, settings, settings.generator())
+    yield "unparsed", of(samples, [float(sample.parsed is None) for sample in samples])
+
+
+def rows(samples: Sequence[Sample], yes_no: bool, label: Row, settings: Settings) -> Iterator[Row]:
+    """Yield one row of the table for every metric of samples of one policy on one task."""
+    for name, found in metrics(samples, yes_no, settings):
+        yield (
+            {field: getattr(samples[0], field) for field in RUN}
+            | label
+            | {
+                "metric": name,
+                "n": found.n,
+                "groups": found.groups,
+                "estimate": rounded(found.value),
+                "low": rounded(found.low),
+                "high": rounded(found.high),
+                "interval": found.interval,
+            }
+        )
+
+
+def by_seed(samples: Sequence[Sample], settings: Settings) -> Iterator[Row]:
+    """Yield the rows over all seeds and of each seed."""
+    for run in grouped(samples, *RUN).values():
+        yes_no = is_yes_no(run)
+        yield from rows(run, yes_no, {"seed": "all"}, settings)
+        for (seed,), some in sorted(grouped(run, "seed").items()):
+            yield from rows(some, yes_no, {"seed": seed}, settings)
+
+
+def by_category(samples: Sequence[Sample], settings: Settings) -> Iterator[Row]:
+    """Yield the rows of each category, and of each rule as the category ``rule:…``."""
+    for run in grouped(samples, *RUN).values():
+        yes_no = is_yes_no(run)
+        for field, mark in (("category", ""), ("rule", "rule:")):
+            for (name,), some in sorted(grouped(run, field).items()):
+                yield from rows(some, yes_no, {"category": f"{mark}{name}"}, settings)
+
+
+def main(*, samples: Sequence[str], accuracy: str, categories: str, settings: dict[str, Any]) -> None:
+    """Write the tables of estimates of the samples in the files ``samples``."""
+    chosen = Settings(**settings)
+    answers = load_samples(samples)
+    write_csv(accuracy, list(by_seed(answers, chosen)), ACCURACY)
+    write_csv(categories, list(by_category(answers, chosen)), CATEGORIES)
+    print(f"{len(answers)} answers of {len(samples)} files estimated")
+
+
+if __name__ == "__main__":
+    capture(snakemake.log[0])
+    main(
+        samples=snakemake.input.samples,
+        accuracy=snakemake.output.accuracy,
+        categories=snakemake.output.categories,
+        settings=snakemake.params.settings,
+    )
