@@ -1,0 +1,66 @@
+"""Policies are matched with their adapters, and seeds and keys depend on what they should."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.random_adapters import HARDWARE
+from workflow.lib.errors import DataError
+from workflow.lib.evaluation import Job, Policy, Scored, Store, TaskSettings, generation_seed, policies_of
+from workflow.lib.harness import Task
+from workflow.lib.records import Sample
+
+DRAWN = Task("t", {"output_type": "generate_until", "generation_kwargs": {"do_sample": True}}, True)
+GREEDY = Task("t", {"output_type": "generate_until", "generation_kwargs": {"do_sample": False}}, True)
+FILES = ("adapter_model.safetensors", "adapter_config.json")
+JOB = Job(
+    dataset="logic",
+    model="tiny",
+    task="t",
+    settings=TaskSettings("x/y", "logic", "accuracy", False, 8),
+    seed=7,
+    hardware=HARDWARE,
+    problems=Path("p"),
+    definition=[Path("d")],
+    prompt=Path("j"),
+    manifest=Path("m"),
+    snapshot=Path("s"),
+    code="c",
+)
+
+
+def test_policies_are_method_by_seed_with_their_own_adapter() -> None:
+    files = [f"a/{m}/seed-{s}/{f}" for m in ("sft", "ppo") for s in (1, 2) for f in FILES]
+    assert policies_of(["base", "sft", "ppo"], [1, 2], files) == [
+        Policy("base", 1, None),
+        Policy("base", 2, None),
+        Policy("sft", 1, Path("a/sft/seed-1")),
+        Policy("sft", 2, Path("a/sft/seed-2")),
+        Policy("ppo", 1, Path("a/ppo/seed-1")),
+        Policy("ppo", 2, Path("a/ppo/seed-2")),
+    ]
+
+
+def test_a_policy_without_adapter_fails() -> None:
+    with pytest.raises(DataError, match="expected 2 folders, found 1"):
+        policies_of(["base", "sft"], [1, 2], ["a/sft/seed-1/adapter_model.safetensors"])
+
+
+def test_methods_share_the_draws_of_a_seed_and_greedy_has_one() -> None:
+    base, other = Policy("base", 1, None), Policy("base", 2, None)
+    trained = Policy("dpo", 1, Path("a"))
+    assert generation_seed(JOB, DRAWN, base) == generation_seed(JOB, DRAWN, trained)
+    assert generation_seed(JOB, DRAWN, base) != generation_seed(JOB, DRAWN, other)
+    assert generation_seed(JOB, GREEDY, base) == generation_seed(JOB, GREEDY, other) == 7
+
+
+def test_the_store_returns_what_it_was_given(tmp_path: Path) -> None:
+    sample = Sample(
+        *("logic", "tiny", "", 0, "t", "p1", "g1", "c", "r", 0, "turn", "00", "text", None, "yes", 0.0, 3, [])
+    )
+    scored = Scored({"results": {"t": {"accuracy,none": 0.0}}}, [sample], {"bos": 1})
+    store = Store(tmp_path)
+    assert store.get("k") is None
+    store.put("k", scored)
+    assert store.get("k") == scored
+    assert store.get("other") is None

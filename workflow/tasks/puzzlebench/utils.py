@@ -1,0 +1,25 @@
+"""Scores of puzzles: a verifier decides whether the stated answer solves the instance."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from workflow.lib.answers import judge
+
+
+def process_results(doc: Mapping[str, Any], results: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Return the metrics of one puzzle, each a mean over its answers."""
+    judged = [
+        judge(
+            text,
+            choices=doc["choices"],
+            answer=doc["answer"],
+            verifier=doc["verifier"],
+            instance=doc["instance"],
+        )
+        for text in results[0]
+    ]
+    return {
+        "accuracy": fmean(j.right for j in judged),
+        "unparsed": fmean(j.parsed is None for j in judged),
+    }
