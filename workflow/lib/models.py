@@ -5,14 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from workflow.lib.chat import check_contract
 from workflow.lib.errors import DataError
 
 
 def load_tokenizer(snapshot: str | Path) -> PreTrainedTokenizerBase:
-    """Return the tokenizer in ``snapshot``, padding on the right, once its chat template is known to be sound.
+    """Return the tokenizer in ``snapshot``, padding on the right, once its chat template is sound.
 
     Raises:
         DataError: There is no padding token of its own, or the chat template fails ``check_contract``.
@@ -38,4 +44,29 @@ def load_base(snapshot: str | Path, hardware: Mapping[str, Any]) -> PreTrainedMo
         use_safetensors=True,
         local_files_only=True,
     )
+    return model.to(hardware["device"]).eval()
+
+
+def load_scorer(
+    snapshot: str | Path, hardware: Mapping[str, Any], *, pad: int | None, seed: int
+) -> PreTrainedModel:
+    """Return the model in ``snapshot`` with a fresh head that gives one score at the last token.
+
+    Args:
+        snapshot: As for ``load_base``.
+        hardware: As for ``load_base``.
+        pad: Token that fills rows up; the last token that is not ``pad`` is scored.
+        seed: Of the head's initial weights; the global generator is left as it was.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            snapshot,
+            num_labels=1,
+            dtype=getattr(torch, hardware["precision"]),
+            attn_implementation=hardware["attention"],
+            use_safetensors=True,
+            local_files_only=True,
+        )
+    model.config.pad_token_id = pad
     return model.to(hardware["device"]).eval()

@@ -1,0 +1,126 @@
+"""LoRA adapters: new ones, continued ones, and the gates that one passes before it is kept."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from workflow.lib.errors import IntegrityError, NumericalError
+from workflow.lib.files import copy_file, write_text
+
+ADAPTER = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+TRAINED = "default"  # PEFT's name for the adapter in training
+
+
+def lora_config(lora: Mapping[str, Any], task: str) -> LoraConfig:
+    """Return PEFT's configuration for the config's ``lora`` section; ``task`` is PEFT's task type."""
+    return LoraConfig(
+        r=lora["r"],
+        lora_alpha=lora["alpha"],
+        lora_dropout=lora["dropout"],
+        target_modules=lora["target_modules"],
+        task_type=task,
+    )
+
+
+def attach(
+    base: PreTrainedModel, lora: Mapping[str, Any], start: Sequence[str], *, task: str, seed: int
+) -> PeftModel:
+    """Return ``base`` with one trainable adapter: a new one, or a copy of the adapter ``start``.
+
+    Args:
+        base: A frozen model; the adapter goes into it in place.
+        lora: The config's ``lora`` section.
+        start: ``[safetensors, config]`` of the adapter to continue; empty for a new one.
+        task: PEFT's task type: CAUSAL_LM, or SEQ_CLS for a scorer, whose head is trained and saved too.
+        seed: Of a new adapter's weights; the global generator is left as it was.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = get_peft_model(base, lora_config(lora, task))
+    if start:
+        load_weights(model, start[0], TRAINED)
+    return model
+
+
+def load_weights(model: PeftModel, path: str | Path, adapter: str) -> dict[str, Tensor]:
+    """Put the LoRA tensors of the file at ``path`` into ``adapter``; return the file's other tensors.
+
+    Raises:
+        IntegrityError: A tensor has no place in the model, or a place gets none.
+    """
+    tensors = load_file(path)
+    lora = {name: tensor for name, tensor in tensors.items() if ".lora_" in name}
+    expected = {name for name in tensor_names(model, adapter) if ".lora_" in name}
+    if lora.keys() != expected:
+        odd = sorted(lora.keys() ^ expected)
+        raise IntegrityError(
+            f"{path}: {len(odd)} tensors do not fit the model, as {odd[0]}. Fix: train it again."
+        )
+    try:
+        set_peft_model_state_dict(model, lora, adapter_name=adapter)
+    except RuntimeError as error:  # a tensor of another shape
+        raise IntegrityError(f"{path}: does not fit the model: {error}. Fix: train it again.") from error
+    return {name: tensor for name, tensor in tensors.items() if name not in lora}
+
+
+def tensor_names(model: PeftModel, adapter: str) -> set[str]:
+    """Return the names under which the tensors of ``adapter`` are saved."""
+    names = {name for name, _ in model.named_parameters() if f".{adapter}." in name}
+    return {name.replace(f".modules_to_save.{adapter}.", ".").replace(f".{adapter}.", ".") for name in names}
+
+
+def check_tensors(tensors: Mapping[str, Tensor], expected: set[str], before: Mapping[str, Tensor]) -> None:
+    """Fail unless the saved ``tensors`` are the expected ones, finite, and not those of the start.
+
+    Args:
+        tensors: Read back from the saved file.
+        expected: Names that must be there, and no others.
+        before: Tensors of the adapter it started from; empty for a new one, whose ``lora_B`` were zero.
+    """
+    if tensors.keys() != expected:
+        odd = sorted(tensors.keys() ^ expected)
+        raise IntegrityError(
+            f"adapter: expected {len(expected)} tensors, found {len(tensors)}: {odd[:3]} differ"
+        )
+    for name, tensor in sorted(tensors.items()):
+        if not torch.isfinite(tensor).all():
+            raise NumericalError(f"adapter: tensor {name} is not finite. Fix: lower the learning rate.")
+    learnt = [name for name in tensors if "lora_B" in name]
+    still = [
+        name
+        for name in learnt
+        if torch.equal(tensors[name], before.get(name, torch.zeros(()) * tensors[name]))
+    ]
+    if len(still) == len(learnt):
+        raise NumericalError(
+            "adapter: no lora_B has moved: nothing was learnt. Fix: raise the learning rate."
+        )
+
+
+def save_adapter(model: PeftModel, folder: Path, scratch: Path, name: str, start: Sequence[str]) -> None:
+    """Write the trained adapter of ``model`` into ``folder``, after ``check_tensors``.
+
+    Args:
+        model: With the adapter ``TRAINED``; any others are not saved.
+        folder: Gets ``adapter_model.safetensors`` and ``adapter_config.json``.
+        scratch: Folder for what PEFT writes before it is checked.
+        name: The base model's name, written instead of the path that it was loaded from.
+        start: The adapter it started from, as for ``attach``.
+    """
+    model.save_pretrained(scratch, selected_adapters=[TRAINED])
+    before = load_file(start[0]) if start else {}
+    check_tensors(load_file(scratch / ADAPTER), tensor_names(model, TRAINED), before)
+    config = json.loads((scratch / CONFIG).read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = name
+    if isinstance(config["target_modules"], list):
+        config["target_modules"].sort()
+    copy_file(scratch / ADAPTER, folder / ADAPTER)
+    write_text(folder / CONFIG, json.dumps(config, indent=2, sort_keys=True) + "\n")

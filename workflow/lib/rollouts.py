@@ -1,0 +1,216 @@
+"""One base model with three adapters on it: the policy samples, the reference anchors, the reward scores.
+
+Rows are kept as lists of token ids and packed to the right only for a forward pass, so that causal attention
+alone keeps padding out and a row's numbers do not depend on the rows beside it. Sampling packs to the left.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers import DynamicCache, PreTrainedModel
+
+from workflow.lib.adapters import TRAINED, attach, load_weights, lora_config
+from workflow.lib.errors import IntegrityError
+
+REFERENCE = "reference"
+REWARD = "reward"
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """One response per prompt, EOS included where it came in time, and what the policy thought of it.
+
+    The tensors are (N,): one number per token of the responses, row after row.
+    """
+
+    responses: list[list[int]]
+    logps: Tensor
+    entropy: Tensor
+    values: Tensor  # of the state before the token
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Prompts with their responses, packed to the right: ``N`` response tokens in ``B`` rows of ``T``."""
+
+    ids: Tensor  # (B, T)
+    mask: Tensor  # (B, T - 1), true at t where ids[:, t + 1] is a token of the response
+
+
+def pack(prompts: Sequence[list[int]], responses: Sequence[list[int]], pad: int) -> Packed:
+    """Return ``prompts`` and ``responses`` as tensors of one width."""
+    whole = [torch.tensor(prompt + response) for prompt, response in zip(prompts, responses, strict=True)]
+    ids = pad_sequence(whole, batch_first=True, padding_value=pad)
+    first = torch.tensor([len(prompt) for prompt in prompts])[:, None]
+    last = torch.tensor([len(row) for row in whole])[:, None]
+    position = torch.arange(1, ids.shape[1])[None]
+    return Packed(ids, (position >= first) & (position < last))
+
+
+class Crew:
+    """The base and its adapters; ``model`` is PEFT's view of them, with the policy active."""
+
+    def __init__(
+        self,
+        base: PreTrainedModel,
+        lora: Mapping[str, Any],
+        start: Sequence[str],
+        reward: Sequence[str],
+        seed: int,
+    ) -> None:
+        """Put the adapters onto ``base``.
+
+        Args:
+            base: The frozen causal language model.
+            lora: The config's ``lora`` section, for the policy.
+            start: ``[safetensors, config]`` of the adapter that the policy starts from and that stays the
+                reference; empty for the bare base.
+            reward: The same of the reward adapter, whose file holds the head ``score`` too.
+            seed: Of a new policy's weights.
+        """
+        self.base = base
+        self.model: PeftModel = attach(base, lora, start, task="CAUSAL_LM", seed=seed)
+        self._reference = REFERENCE if start else None
+        if start:
+            self._add(REFERENCE, lora_config(lora, "CAUSAL_LM"), start[0])
+        rest = self._add(REWARD, _as_causal(Path(reward[0]).parent), reward[0])
+        if len(rest) != 1:
+            raise IntegrityError(
+                f"{reward[0]}: expected one head beside the LoRA tensors, found {sorted(rest)}"
+            )
+        self._score = next(iter(rest.values())).to(base.device, torch.float32)  # (1, H)
+        self._trunk = getattr(base, base.base_model_prefix)
+        self._head = base.get_output_embeddings()
+        self.model.set_adapter(TRAINED)
+        for module in self.model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0  # the ratio of new to old probabilities must be 1 where nothing was learnt
+
+    def _add(self, name: str, config: LoraConfig, path: str) -> dict[str, Tensor]:
+        self.model.add_adapter(name, config)
+        return load_weights(self.model, path, name)
+
+    @contextmanager
+    def _wearing(self, adapter: str | None) -> Iterator[None]:
+        """Let ``adapter``, or the bare base, answer within the block, without gradients."""
+        with torch.no_grad():
+            if adapter is None:
+                with self.model.disable_adapter():
+                    yield
+                return
+            self.model.set_adapter(adapter, inference_mode=True)
+            try:
+                yield
+            finally:
+                self.model.set_adapter(TRAINED)
+
+    def states(self, ids: Tensor) -> Tensor:
+        """Return the last hidden states of the active adapter, (B, T, H), for rows packed to the right."""
+        states: Tensor = self._trunk(input_ids=ids.to(self.base.device), use_cache=False).last_hidden_state
+        return states
+
+    def logps(self, states: Tensor, packed: Packed, temperature: float) -> Tensor:
+        """Return the log-probability of each response token, in nats, (N,).
+
+        Args:
+            states: Of the rows of ``packed``, (B, T, H).
+            packed: The rows.
+            temperature: Of the sampling distribution.
+        """
+        mask = packed.mask.to(states.device)
+        logits = self._head(states[:, :-1][mask]).float() / temperature  # (N, V)
+        distribution = torch.log_softmax(logits, dim=-1)
+        targets = packed.ids.to(states.device)[:, 1:][mask]
+        return distribution.gather(-1, targets[:, None]).squeeze(-1)
+
+    def reference_logps(self, packed: Packed, temperature: float) -> Tensor:
+        """Return the reference's log-probability of each response token, (N,)."""
+        with self._wearing(self._reference):
+            return self.logps(self.states(packed.ids), packed, temperature)
+
+    def scores(self, rows: Sequence[list[int]], pad: int) -> Tensor:
+        """Return the reward adapter's score of each whole conversation in ``rows``, (B,).
+
+        It is read at the last token that is not ``pad``, as sequence classifiers of transformers do.
+        """
+        ids = pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=pad)
+        last = ((ids != pad) * torch.arange(ids.shape[1])).argmax(dim=1)
+        with self._wearing(REWARD):
+            states = self.states(ids)
+            return states[torch.arange(len(rows)), last].float() @ self._score[0]
+
+    @torch.no_grad()
+    def sample(
+        self,
+        prompts: Sequence[list[int]],
+        value: torch.nn.Module,
+        *,
+        longest: int,
+        temperature: float,
+        eos: int,
+        pad: int,
+        generator: torch.Generator,
+    ) -> Sampled:
+        """Sample one response of the policy per prompt, with keys and values cached.
+
+        Args:
+            prompts: Token ids, packed to the left here.
+            value: Head that gives the value of a state, (B, H) to (B, 1).
+            longest: Tokens after which a response is cut.
+            temperature: Of the distribution that is sampled.
+            eos: Token that ends a response.
+            pad: Token that fills rows up.
+            generator: Of the sampling, on the base's device.
+        """
+        device = self.base.device
+        flipped = [torch.tensor(prompt[::-1]) for prompt in prompts]
+        ids = pad_sequence(flipped, batch_first=True, padding_value=pad).flip(1).to(device)
+        lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)[:, None]
+        seen = torch.arange(ids.shape[1], device=device)[None] >= ids.shape[1] - lengths
+        position = (seen.long().cumsum(1) - 1).clamp(min=0)
+        cache = DynamicCache(config=self.base.config)
+        ended = torch.zeros(len(prompts), dtype=torch.bool, device=device)
+        drawn: list[Tensor] = []
+        told: list[Tensor] = []
+        while len(drawn) < longest and not ended.all():
+            states = self._trunk(
+                input_ids=ids,
+                attention_mask=seen.long(),
+                position_ids=position,
+                past_key_values=cache,
+                use_cache=True,
+            ).last_hidden_state
+            distribution = torch.log_softmax(self._head(states[:, -1]).float() / temperature, dim=-1)
+            token = torch.multinomial(distribution.exp(), 1, generator=generator)
+            logp = distribution.gather(-1, token)
+            entropy = -(distribution.exp() * distribution).sum(-1, keepdim=True)
+            told.append(torch.cat([logp, entropy, value(states[:, -1].float())], dim=1))
+            drawn.append(token[:, 0].masked_fill(ended, pad))
+            ended |= drawn[-1] == eos
+            ids, position = drawn[-1][:, None], position[:, -1:] + 1
+            seen = torch.cat([seen, torch.ones_like(seen[:, :1])], dim=1)
+        responses = [cut(row, eos) for row in torch.stack(drawn, dim=1).tolist()]
+        ends = torch.tensor([len(response) for response in responses], device=device)[:, None]
+        within = torch.arange(len(drawn), device=device)[None] < ends
+        logps, entropies, values = torch.stack(told, dim=1)[within].unbind(dim=-1)
+        return Sampled(responses, logps, entropies, values)
+
+
+def cut(row: list[int], eos: int) -> list[int]:
+    """Return ``row`` up to and including its first ``eos``; all of it if there is none."""
+    return row[: row.index(eos) + 1] if eos in row else row
+
+
+def _as_causal(folder: Path) -> LoraConfig:
+    """Return the configuration of a reward adapter as one for the causal model's same layers."""
+    config = LoraConfig.from_pretrained(folder)
+    config.task_type = "CAUSAL_LM"
+    config.modules_to_save = None
+    return config

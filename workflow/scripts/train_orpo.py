@@ -1,0 +1,88 @@
+"""Train a LoRA adapter by odds-ratio preference optimisation: no reference model, one stage.
+
+Loss: L_SFT + λ L_OR, equation (6) of Hong et al. 2024 (arXiv 2403.07691), with L_OR = -log σ(log odds
+ratio), equation (7), here ``losses.orpo_odds_ratio``. Trainer: TRL's (experimental) ORPOTrainer, which calls
+λ beta.
+
+Departures: as in the authors' code and TRL's, L_SFT runs over prompt and chosen completion, not the
+completion alone, and micro-batches are averaged, not their tokens. TRL's own tokenisation is not used: it
+adds a second EOS where a template ends a turn with a line break, and a BOS where the template wants none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from datasets import Dataset
+from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+
+from workflow.lib.adapters import attach
+from workflow.lib.logs import capture
+from workflow.lib.models import load_base, load_tokenizer
+from workflow.lib.records import Pair
+from workflow.lib.training import IGNORED, Schedule, arguments, begin, encode, train
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+@dataclass(frozen=True)
+class Settings(Schedule):
+    """Settings of ORPO."""
+
+    lambda_: float  # weight of the odds-ratio term
+
+
+class TokenTrainer(ORPOTrainer):  # type: ignore[misc]
+    """TRL's trainer for rows that are tokens already, rendered by ``workflow.lib.chat`` like all others."""
+
+    def tokenize_row(self, feature: Mapping[str, Any], model: object = None) -> dict[str, list[int]]:
+        """Return the columns that TRL's collator pads: both sequences, the prompt's labels ignored."""
+        prompt = feature["prompt_ids"]
+        row = {"prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
+        for side in ("chosen", "rejected"):
+            completion = feature[f"{side}_ids"]
+            row[f"{side}_input_ids"] = prompt + completion
+            row[f"{side}_attention_mask"] = [1] * len(prompt + completion)
+            row[f"{side}_labels"] = [IGNORED] * len(prompt) + completion
+        return row
+
+
+def main(**given: Any) -> None:
+    """Train the adapter; ``given`` are the fields of ``workflow.lib.training.Job``."""
+    job, settings = begin(Settings, given)
+    tokenizer = load_tokenizer(job.snapshot)
+    encoded = encode(job, Pair, ["chosen", "rejected"], tokenizer, settings.max_length)
+    model = attach(
+        load_base(job.snapshot, job.hardware), job.lora, job.start, task="CAUSAL_LM", seed=job.seed
+    )
+    shared = arguments(job, settings, len(encoded.rows))
+    trainer = TokenTrainer(
+        model=model,
+        args=ORPOConfig(
+            **shared, beta=settings.lambda_, max_length=settings.max_length, remove_unused_columns=False
+        ),
+        train_dataset=Dataset.from_list(encoded.rows),
+        processing_class=tokenizer,
+    )
+    train(job, trainer, encoded, settings)
+
+
+if __name__ == "__main__":
+    capture(snakemake.log[0])
+    main(
+        rows=snakemake.input.rows,
+        start=snakemake.input.start,
+        reward=snakemake.input.reward,
+        manifest=snakemake.input.manifest,
+        snapshot=snakemake.input.snapshot,
+        outputs=dict(snakemake.output.items()),
+        settings=snakemake.params.settings,
+        lora=snakemake.params.lora,
+        hardware=snakemake.params.hardware,
+        dataset=snakemake.wildcards.dataset,
+        model=snakemake.wildcards.model,
+        method=snakemake.wildcards.method,
+        seed=int(snakemake.wildcards.seed),
+        threads=snakemake.threads,
+    )
