@@ -1,0 +1,81 @@
+"""The workflow's own text, read by the tests of its conventions and environments."""
+
+import ast
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = ROOT / "workflow/scripts"
+# The script of these rules is named by a wildcard.
+FAMILIES = {"train_{wildcards.method}.py": "train_*.py", "plot_{wildcards.figure}.py": "plot_*.py"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule with its directives as text."""
+
+    name: str
+    file: Path
+    directives: dict[str, str]
+
+    def names(self, directive: str) -> set[str]:
+        """Return the names of the items of a directive."""
+        return set(re.findall(r"^        (\w+)=", self.directives.get(directive, ""), re.MULTILINE))
+
+    def scripts(self) -> list[Path]:
+        """Return the scripts that the rule runs: several where a wildcard names the script."""
+        name = Path(self.directives["script"].strip().strip('"')).name
+        return sorted(SCRIPTS.glob(FAMILIES.get(name, name)))
+
+
+@cache
+def rules() -> list[Rule]:
+    """Return every rule of rules/*.smk in order."""
+    found = []
+    for file in sorted((ROOT / "rules").glob("*.smk")):
+        for block in re.split(r"^(?=rule \w+:)", file.read_text(), flags=re.MULTILINE)[1:]:
+            name = re.match(r"rule (\w+):", block)[1]
+            parts = re.findall(r"^    (\w+):(.*?)(?=^    \w+:|\Z)", block, re.MULTILINE | re.DOTALL)
+            found.append(Rule(name, file, dict(parts) | {"docstring": re.search(r'"""(.+)"""', block)[1]}))
+    return found
+
+
+@cache
+def tree(file: Path) -> ast.Module:
+    """Return the syntax tree of a Python file."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def modules(file: Path) -> set[str]:
+    """Return the full names of the modules that a file imports, but for type checking."""
+    skipped = {
+        node
+        for branch in ast.walk(tree(file))
+        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
+        for node in ast.walk(branch)
+    }
+    found = set()
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Import) and node not in skipped:
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node not in skipped:
+            found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def with_imports(script: Path) -> set[Path]:
+    """Return a script and the files of ``workflow.lib`` that it imports, directly or not."""
+    found: set[Path] = set()
+    queue = [script]
+    while queue:
+        file = queue.pop()
+        if file not in found:
+            found.add(file)
+            ours = (
+                ROOT.joinpath(*name.split(".")) for name in modules(file) if name.startswith("workflow.lib")
+            )
+            files = (path for base in ours for path in (base.with_suffix(".py"), base / "__init__.py"))
+            queue += [path for path in files if path.is_file()]
+    return found
