@@ -94,9 +94,9 @@ def test_a_missing_sample_and_a_question_asked_twice_are_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def engine(tiny_llama: Path, vllm_cache: Path) -> Iterator[Engine]:
     with vllm_in_this_process():
-        yield Engine(tiny_llama, HARDWARE, tmp_path_factory.mktemp("cache"))
+        yield Engine(tiny_llama, HARDWARE, vllm_cache)
 
 
 @pytest.fixture(scope="module")

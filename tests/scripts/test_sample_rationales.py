@@ -15,7 +15,7 @@ from workflow.lib.files import read_jsonl, write_json, write_parquet
 from workflow.lib.records import Problem, Rationale, table
 from workflow.lib.sampling import shard_of
 from workflow.scripts.compare_prompts import main as compare
-from workflow.scripts.sample_rationales import main
+from workflow.scripts.sample_rationales import CACHE, main
 
 TEACHER = {
     "kind": "vllm",
@@ -37,9 +37,13 @@ def engines() -> Iterator[None]:
 
 
 @pytest.fixture
-def given(tmp_path: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def given(
+    tmp_path: Path, tiny_llama: Path, vllm_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
     """Return the arguments of ``main``, with the files they name; the tests run in their folder."""
     monkeypatch.chdir(tmp_path)
+    Path(CACHE).parent.mkdir()
+    Path(CACHE).symlink_to(vllm_cache)
     for name, problems in {"train": TRAIN, "dev": DEV}.items():
         write_parquet(f"{name}.parquet", table(problems, Problem))
     for name, ask in {"cot": "Think.", "direct": "Answer."}.items():

@@ -81,10 +81,10 @@ def test_failures_up_to_the_limit_are_reported_and_beyond_stop_the_study(
 ) -> None:
     put({"shard-1": [sample(YES, "p2"), sample(NO, "p2", 1, finish="length")]})
     main(**given)  # 1 of 4 is 25 %
-    assert "'truncated': 1, 'unparsed': 0} = 25.0%" in capsys.readouterr().out
-    put({"shard-1": [sample("Hm.", "p2"), sample(NO, "p2", 1, finish="length")]})
+    assert "failed 25.0%: 1 truncated\n" in capsys.readouterr().out
+    put({"shard-1": [sample("Hm.", "p2"), sample("", "p2", 1, finish="prompt_too_long")]})
     with pytest.raises(
-        DataError, match=r"2 of 4 samples failed \(1 truncated, 1 unparsed\): 50.0%.*max_tokens"
+        DataError, match=r"2 of 4 samples failed \(1 prompt_too_long, 1 unparsed\): 50.0%.*max_tokens"
     ):
         main(**given)
 

@@ -1,5 +1,6 @@
 """Read the answer of every sample, judge it, and count what was asked, answered, parsed and right."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from workflow.lib.verification import (
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+
+ENDS = ("stop", "length")  # how a sample that was really taken can end
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,17 @@ def check_failures(rows: list[Verified], limit: float) -> None:
     """Fail if more than ``limit`` of a teacher's samples have no answer that could be read."""
     for teacher in sorted({row.teacher for row in rows}):
         own = [row for row in rows if row.teacher == teacher]
-        verdicts = [row.verdict for row in own]
-        failed = {kind: verdicts.count(kind) for kind in ("truncated", "unparsed")}
-        share = sum(failed.values()) / len(own)
-        print(f"teacher '{teacher}': {asdict(counts_of(own))}, failed {failed} = {share:.1%}")
+        kinds = Counter(
+            r.verdict if r.finish_reason in ENDS else r.finish_reason for r in own if r.parsed is None
+        )
+        share = kinds.total() / len(own)
+        failed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items())) or "none"
+        print(f"teacher '{teacher}': {asdict(counts_of(own))}, failed {share:.1%}: {failed}")
         if share > limit:
             raise DataError(
-                f"teacher '{teacher}': {sum(failed.values())} of {len(own)} samples failed "
-                f"({failed['truncated']} truncated, {failed['unparsed']} unparsed): {share:.1%}, expected at "
-                f"most {limit:.1%}. Fix: raise its max_tokens, try other prompts, or raise "
-                "rationales.max_failed_fraction."
+                f"teacher '{teacher}': {kinds.total()} of {len(own)} samples failed ({failed}): {share:.1%}, "
+                f"expected at most {limit:.1%}. Fix: raise its max_tokens or hardware.max_model_len, try "
+                "other prompts, or raise rationales.max_failed_fraction."
             )
 
 
