@@ -1,5 +1,6 @@
 """A sound run passes every invariant; each kind of harm fails the rule with a line that names it."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ CONFIG = {
     "evaluation": {"tasks": {"quiz": {"rewards": True}}},
     "study": {"primary": PRIMARY},
 }
+TABLES = ("accuracy", "categories", "deltas", "rewards", "curves", "costs", "funnel")
 RIGHT = {"base": 3, "sft": 5, "dpo": 7}  # of eight problems
 
 
@@ -43,20 +45,23 @@ def run_rows(extra):
     return [label | {"method": method, "seed": seed} | extra for method, seed in runs]
 
 
-@pytest.fixture
-def results(tmp_path):
-    """Return the paths of a sound run's samples and tables."""
-    samples = {
-        (method, seed): write_samples(tmp_path / f"{method}-{seed}.parquet", answers(method, seed))
-        for method in RIGHT
-        for seed in CONFIG["seeds"]
-    }
-    names = ("accuracy", "categories", "deltas", "rewards", "curves", "costs", "funnel")
-    tables = {name: str(tmp_path / f"{name}.csv") for name in names}
-    paths, some = list(samples.values()), {name: tables[name] for name in names[:2]}
+def paths_in(folder):
+    runs = [(method, seed) for method in RIGHT for seed in CONFIG["seeds"]]
+    samples = {(method, seed): str(folder / f"{method}-{seed}.parquet") for method, seed in runs}
+    return samples, {name: str(folder / f"{name}.csv") for name in TABLES}
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """Return the folder of a sound run's samples and tables."""
+    folder = tmp_path_factory.mktemp("sound")
+    samples, tables = paths_in(folder)
+    for (method, seed), path in samples.items():
+        write_samples(Path(path), answers(method, seed))
+    paths, some = list(samples.values()), {name: tables[name] for name in TABLES[:2]}
     estimate_scores.main(samples=paths, settings=SETTINGS, **some)
     compare_methods.main(samples=paths, deltas=tables["deltas"], settings=SETTINGS, primary=PRIMARY)
-    pairs = str(tmp_path / "pairs.parquet")
+    pairs = str(folder / "pairs.parquet")
     write_parquet(pairs, pa.Table.from_pylist([pair(seed, group) for seed in (1, 2) for group in "abc"]))
     estimate_rewards.main(pairs=[pairs], rewards=tables["rewards"], settings=SETTINGS)
     curve = {"step": 1, "quantity": "loss", "value": 0.5}
@@ -67,7 +72,13 @@ def results(tmp_path):
     write_csv(tables["costs"], rows, list(rows[0]))
     step = {"dataset": "logic", "stage": "data", "step": "read", "rows_in": 9, "rows_out": 8, "reason": ""}
     write_csv(tables["funnel"], [step], list(step))
-    return samples, tables
+    return folder
+
+
+@pytest.fixture
+def results(sound, tmp_path):
+    """Return the paths of a copy of the sound run, to be harmed."""
+    return paths_in(Path(shutil.copytree(sound, tmp_path / "results")))
 
 
 def check(tmp_path, samples, tables):
@@ -162,22 +173,22 @@ def test_missing_method_fails(tmp_path, results):
 
 
 @pytest.mark.parametrize(
-    ("text", "line"),
+    ("name", "text", "line"),
     [
-        ("import no_such_module_here", r"0 invariants .* \(pytest ended with INTERRUPTED\)"),
-        ("def test_it(nothing):\n    pass", r"1 invariants .*\ntest_it: .*"),
-        ("", r"pytest ended with NO_TESTS_COLLECTED"),
+        ("import", "import no_such_module_here", r"0 invariants .* \(pytest ended with INTERRUPTED\)"),
+        ("fixture", "def test_it(nothing):\n    pass", r"1 invariants .*\ntest_it: .*"),
+        ("none", "", r"pytest ended with NO_TESTS_COLLECTED"),
     ],
-    ids=["import", "fixture", "none"],
 )
-def test_invariants_that_did_not_run_are_no_success(tmp_path, results, text, line):
+def test_invariants_that_did_not_run_are_no_success(tmp_path, results, name, text, line):
     samples, tables = results
-    (tmp_path / "test_broken.py").write_text(f"{text}\n")
+    invariants = tmp_path / f"test_{name}.py"  # one name each: Python remembers what it imported
+    invariants.write_text(f"{text}\n")
     with pytest.raises(IntegrityError, match=line):
         check_results.main(
             tables=list(tables.values()),
             samples=list(samples.values()),
             checks=str(tmp_path / "checks.json"),
             config=CONFIG,
-            invariants=str(tmp_path / "test_broken.py"),
+            invariants=str(invariants),
         )
