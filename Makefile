@@ -13,9 +13,9 @@ SYSTEM := chromium fonts-dejavu-core git libnuma1 make python3-venv util-linux
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 DEMO := snakemake --configfile config/demo.yaml --cores $(CORES)
-SOURCES := envs tests workflow
+SOURCES := docs envs tests workflow
 
-.PHONY: help demo test check format environment locks system clean
+.PHONY: help demo test check format docs environment locks system clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -49,6 +49,9 @@ $(VENV)/$(LOCK).stamp: envs/$(LOCK).lock.txt envs/shim/pyproject.toml envs/build
 $(VENV)/dev.stamp: envs/dev.lock.txt $(VENV)/$(LOCK).stamp
 	@$(VENV)/bin/python envs/build.py $(VENV) $(LOCK) dev
 	@touch $@
+
+docs: $(VENV)/dev.stamp ## write what is generated: config/README.md and the tree in README.md
+	@python docs/render.py
 
 locks: $(VENV)/dev.stamp ## resolve envs/versions.toml again: locks and conda files
 	@python envs/lock.py

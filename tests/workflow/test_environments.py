@@ -199,5 +199,5 @@ def test_make_without_python_says_what_to_do(tmp_path: Path) -> None:
 def test_make_help_lists_the_commands_of_the_readme() -> None:
     listed = {line.split()[0] for line in make("help").stdout.splitlines()}
     assert {"demo", "test", "check", "clean", "system", "environment"} <= listed
-    quoted = set(re.findall(r"make ([a-z]+)", (ROOT / "README.md").read_text()))
+    quoted = set(re.findall(r"(?:^|`)make ([a-z]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
     assert quoted and quoted <= listed
