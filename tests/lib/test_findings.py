@@ -1,0 +1,94 @@
+"""Sentences chosen from numbers by rules."""
+
+import pytest
+
+from tests.report_inputs import delta, score, tables
+from workflow.lib.findings import answer, summaries, verdict
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"low": "0.01", "high": "0.2", "p_holm": "0.049"}, "better"),
+        ({"low": "-0.2", "high": "-0.01", "p_holm": "0.049"}, "worse"),
+        ({"low": "0.01", "high": "0.2", "p_holm": "0.05"}, "unclear"),
+        ({"low": "-0.01", "high": "0.2", "p_holm": "0.001"}, "unclear"),
+        ({"low": "0", "high": "0.2", "p_holm": "0.001"}, "unclear"),
+        ({"low": "", "high": "", "p_holm": "0.001"}, "unclear"),
+        ({"low": "0.01", "high": "0.2", "p_holm": ""}, "unclear"),
+    ],
+    ids=[
+        "better",
+        "worse",
+        "p too large",
+        "interval holds zero",
+        "interval begins at zero",
+        "no interval",
+        "no p",
+    ],
+)
+def test_a_verdict_needs_the_interval_and_the_corrected_p(change: dict[str, str], said: str) -> None:
+    assert verdict(delta("dpo", **change)) == said
+
+
+def test_the_answer_is_the_primary_comparison_with_both_scores() -> None:
+    # 0.72 - 0.55 = 0.17, interval 0.17 ± 0.05
+    text = answer([score("base"), score("dpo")], [delta("sft"), delta("dpo", primary="true")])
+    assert text.startswith(
+        "DPO is better than Base on logicbench: 72.0\u202f% of the answers are right against 55.0"
+    )
+    assert (
+        "+17.0 percentage points (95% cluster bootstrap [12.0, 22.0], Holm-corrected p\u00a0<\u202f0.001"
+        in text
+    )
+    assert "n\u00a0=\u00a0400 answers in 200 groups" in text
+
+
+def test_no_difference_is_said_with_what_could_have_been_found() -> None:
+    row = delta("dpo", primary="true", delta="0.004", low="-0.02", high="0.03", p_holm="0.7")
+    text = answer([], [row])
+    assert text.startswith(
+        "No difference that this study could detect between DPO and Base on logicbench: +0.4"
+    )
+    assert "[−2.0, 3.0]" in text
+    assert "p\u00a0=\u00a00.700" in text
+    assert text.endswith("A true difference of 4.1 points would be found four times in five.")
+    assert "better" not in text
+
+
+def test_a_worse_method_is_called_worse() -> None:
+    row = delta("dpo", primary="true", delta="-0.1", low="-0.15", high="-0.05")
+    assert answer([], [row]).startswith("DPO is worse than Base on logicbench: a difference of −10.0 ")
+
+
+def test_a_study_without_its_primary_comparison_says_so() -> None:
+    assert "has not been run" in answer([score("base")], [delta("dpo")])
+
+
+def test_every_point_of_the_summary() -> None:
+    (summary,) = summaries(tables())
+    assert summary.place == "logic · tiny"
+    assert summary.points == [
+        "Against Base on logicbench, better by points of accuracy: SFT (+9.0) and DPO (+17.0).",
+        "Against SFT on logicbench, no difference that this study could detect: DPO (+8.0).",
+        "Highest accuracy on logicbench: DPO, 72.0\u202f% (95% cluster bootstrap [67.0, 77.0], "
+        "n\u00a0=\u00a0400 answers in 200 groups). The highest of several estimates is on average too high.",
+        "The reward model ranks 86.0\u202f% of the held-out pairs of logicbench right (95% cluster bootstrap "
+        "[82.0, 90.0], n\u00a0=\u00a0300 pairs in 100 groups).",
+        "One training run took from 23\u202fs (SFT) to 1\u202fmin 20\u202fs (DPO); 2 runs in all.",
+        "Each method was trained with 2 seeds: the intervals tell of other problems, and hardly of how far "
+        "another training would differ.",
+        "Only the comparison at the top was named in advance; all others are exploratory.",
+    ]
+
+
+def test_a_study_with_nothing_scored_has_no_summary() -> None:
+    assert summaries({name: [] for name in tables()}) == []
+
+
+def test_each_dataset_and_model_has_its_own_summary() -> None:
+    rows = tables()
+    other = {name: [row | {"model": "other"} for row in some] for name, some in rows.items()}
+    both = {name: rows[name] + other[name] for name in rows}
+    assert [s.place for s in summaries(both)] == ["logic · tiny", "logic · other"]
+    assert summaries(both)[0] == summaries(rows)[0]

@@ -1,0 +1,171 @@
+"""A finished study in miniature: every file that figures and report read, with numbers set by hand."""
+
+from pathlib import Path
+from typing import Any
+
+from workflow.lib.files import write_csv, write_json
+
+RUN = {"dataset": "logic", "model": "tiny"}
+TASK = RUN | {"task": "logicbench", "metric": "accuracy"}
+KIND = {"interval": "95% cluster bootstrap"}
+EVIL = "<script>document.title='owned'</script>{{7*7}}<a href='javascript:alert(1)'>x</a>\x1b[31m\u202eevil"
+STUDY = {
+    "title": "Study <b>one</b>",
+    "question": "Which way is better?",
+    "primary": {"task": "logicbench", "method": "dpo", "against": "base"},
+}
+SCORES = {"base": 0.55, "sft": 0.64, "dpo": 0.72}
+MARGIN = 0.05  # half the width of every interval
+
+
+def score(method: str, seed: str = "all", **change: str) -> dict[str, str]:
+    """Return one row of accuracy.csv as read from the file."""
+    estimate = SCORES[method]
+    numbers = {"estimate": estimate, "low": estimate - MARGIN, "high": estimate + MARGIN}
+    sizes = {"n": "400", "groups": "200"}
+    return (
+        TASK
+        | KIND
+        | sizes
+        | {k: str(v) for k, v in numbers.items()}
+        | {"method": method, "seed": seed}
+        | change
+    )
+
+
+def delta(method: str, against: str = "base", **change: str) -> dict[str, str]:
+    """Return one row of deltas.csv as read from the file."""
+    gain = SCORES[method] - SCORES[against]
+    numbers = {"delta": gain, "low": gain - MARGIN, "high": gain + MARGIN}
+    sizes = {"n": "400", "groups": "200", "better": "60", "worse": "20", "detectable": "0.041"}
+    tests = {"p_mcnemar": "0.0001", "p_holm": "0.0003", "primary": "false"}
+    names = {"method": method, "against": against}
+    return TASK | KIND | sizes | tests | {k: str(v) for k, v in numbers.items()} | names | change
+
+
+def cost(method: str, seconds: float) -> dict[str, str]:
+    """Return one row of costs.csv as read from the file."""
+    rates = {
+        "tokens": "50000",
+        "tokens_per_second": "2500.0",
+        "samples_per_second": "30.0",
+        "gpu_hours": "0.0",
+    }
+    rest = {"peak_rss_mib": "1100.5", "peak_gpu_mib": "", "energy_kwh": "", "steps": "40", "rows": "1800"}
+    times = {"seconds_total": str(seconds), "seconds_training": str(seconds - 4)}
+    return RUN | {"method": method, "seed": "1"} | times | rates | rest
+
+
+def tables() -> dict[str, list[dict[str, str]]]:
+    """Return the rows of every table of the analysis."""
+    reward = {k: v for k, v in TASK.items() if k != "metric"} | KIND | {"n": "300", "groups": "100"}
+    counts = RUN | {"method": "dpo", "quantity": "loss"}
+    return {
+        "accuracy": [score(m, s) for m in SCORES for s in ("all", "1", "2")],
+        "deltas": [
+            delta("sft"),
+            delta("dpo", primary="true"),
+            delta("dpo", "sft", low="-0.01", p_holm="0.2"),
+        ],
+        "categories": [
+            {k: v for k, v in score(m).items() if k != "seed"} | {"category": c}
+            for m in SCORES
+            for c in ("first_order", "rule:modus_tollens")
+        ],
+        "rewards": [
+            reward | {"seed": s, "estimate": "0.86", "low": "0.82", "high": "0.9", "margin": "1.84"}
+            for s in ("all", "1")
+        ],
+        "curves": [
+            counts | {"seed": s, "step": str(n), "value": str(1 / n)} for s in "12" for n in (1, 2, 4)
+        ],
+        "costs": [cost("sft", 23.0), cost("dpo", 80.0)],
+        "funnel": [
+            {
+                "dataset": "logic",
+                "stage": "data",
+                "step": "duplicates",
+                "rows_in": "1500",
+                "rows_out": "1462",
+                "reason": "x",
+            }
+        ],
+    }
+
+
+def examples(text: str = EVIL) -> dict[str, Any]:
+    """Return the content of examples.json with one problem, every text ``text``."""
+    answers = [{"method": m, "text": text, "parsed": None, "right": m == "dpo", "tokens": 9} for m in SCORES]
+    about = {
+        "kind": "gained",
+        "category": "first_order",
+        "rule": "modus_tollens",
+        "seed": 1,
+        "problem_id": "p1",
+    }
+    problem = RUN | about | {"task": "logicbench", "prompt": text, "gold": "yes", "answers": answers[::-1]}
+    counts = {"gained": 1, "lost": 0, "unchanged": 0}
+    return {
+        "rule": "by seed",
+        "seed": 9,
+        "sets": [RUN | {"task": "logicbench", "counts": counts, "examples": [problem]}],
+    }
+
+
+def provenance() -> dict[str, Any]:
+    """Return the content of provenance.json."""
+    model = {"model": "tiny", "kind": "scratch", "repo": None, "revision": None, "manifest_sha256": "ab" * 32}
+    return {
+        "commit": "c0ffee",
+        "versions": {"torch": "2.13.0"},
+        "platform": {"system": "Linux"},
+        "commands": {"everything again": "snakemake --configfile /home/someone/study/config.yaml"},
+        "config": {"seeds": [1, 2], "path": "/scratch/someone/model"},
+        "config_sha256": "cd" * 32,
+        "manifests": [model],
+        "runs": [{"method": "dpo"}],
+        "scores": [],
+    }
+
+
+CHECKS = {
+    "passed": 1,
+    "failed": 0,
+    "skipped": 1,
+    "tests": [
+        {"name": "test_no_cell_is_nan[accuracy]", "outcome": "passed", "message": ""},
+        {"name": "test_all_is_well", "outcome": "skipped", "message": "one seed"},
+    ],
+}
+CARDS: list[dict[str, Any]] = [
+    {
+        "dataset": "logic",
+        "stage": "data",
+        "funnel": [],
+        "rows": {"train": 842, "dev": 210, "test": 375},
+        "majority_baseline": 0.512,
+        "licence": "Apache-2.0",
+        "citation": "A paper",
+    },
+    {
+        "dataset": "logic",
+        "rule": "best yield",
+        "choices": {"tiny": {"prompt": "cot", "kept": True}},
+        "table": [
+            {"teacher": "tiny", "prompt": name, "problems": 48, "samples": 192, "right": right, "unparsed": 0}
+            | {"truncated": 0, "yield": right / 192, "tokens_per_right": 50.0 if right else None}
+            for name, right in (("cot", 96), ("direct", 0))
+        ],
+    },
+]
+
+
+def write(folder: Path) -> None:
+    """Write every file of the study below ``folder``."""
+    for name, rows in tables().items():
+        write_csv(folder / f"{name}.csv", list(rows), list(rows[0]))
+    write_json(folder / "examples.json", examples())
+    write_json(folder / "provenance.json", provenance())
+    write_json(folder / "checks.json", CHECKS)
+    for number, card in enumerate(CARDS):
+        write_json(folder / f"card-{number}.json", card)

@@ -1,0 +1,346 @@
+"""The tables that the report shows, each made of the rows of one CSV file or card.
+
+Nothing is computed: a cell here is a cell there, rounded. What a study has not run is an empty list,
+which the page shows as "not run".
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workflow.lib.figures import Row, facet_rows, facets, headline, look, ordered
+from workflow.lib.findings import is_primary, of_place, places, verdict
+from workflow.lib.wording import bracket, count, duration, p_value, points, share, significant
+
+MOST_ROWS = 400  # of one table; the CSV has them all
+SHORT_DIGEST = 12  # hexadecimal digits shown
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its main text, a smaller second line, and a word that marks it."""
+
+    text: str
+    detail: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table; the first column names the rows. Columns whose name is in ``words`` hold no numbers."""
+
+    caption: str
+    columns: list[str]
+    rows: list[list[Cell]]
+    words: frozenset[str] = frozenset()
+    source: str = ""  # CSV file, beside the report
+    note: str = ""
+    left_out: int = 0
+
+
+Build = Callable[[Sequence[Row], str, str], Table]
+
+
+def table_of(
+    caption: str,
+    columns: dict[str, list[str]],
+    *,
+    words: Iterable[str] = (),
+    source: str = "",
+    note: str = "",
+) -> Table:
+    """Return a table from its columns; all but the first ``MOST_ROWS`` rows are left out and counted."""
+    lines = [list(map(Cell, line)) for line in zip(*columns.values(), strict=True)]
+    left_out = max(0, len(lines) - MOST_ROWS)
+    return Table(caption, list(columns), lines[:MOST_ROWS], frozenset(words), source, note, left_out)
+
+
+def by_place(rows: Sequence[Row], build: Build, caption: str, source: str) -> list[Table]:
+    """Return one table for each dataset and model, named in the caption where there are several."""
+    several = len(places(rows)) > 1
+    return [
+        build(of_place(rows, place), caption + (f": {' · '.join(place)}" if several else ""), source)
+        for place in places(rows)
+    ]
+
+
+def headline_tables(accuracy: Sequence[Row], deltas: Sequence[Row]) -> list[Table]:
+    """Return methods down, tasks across: accuracy, and under it the difference from base."""
+
+    def build(rows: Sequence[Row], caption: str, source: str) -> Table:
+        tasks = facets(rows)
+        gains = {
+            (r["task"], r["method"]): r for r in of_place(deltas, places(rows)[0]) if r["against"] == "base"
+        }
+        columns = {task.task: facet_rows(rows, task) for task in tasks}
+        lines = []
+        for method in ordered(r["method"] for r in rows):
+            cells = [headline_cell(some, method, gains) for some in columns.values()]
+            lines.append([Cell(look(method).label), *cells])
+        heads = [f"{task} (n = {count(some[0]['n'])})" for task, some in columns.items()]
+        return Table(caption, ["Method", *heads], lines, source=source)
+
+    whole = [r for r in headline(accuracy) if r["seed"] == "all"]
+    deltas = headline(deltas)
+    return by_place(
+        whole, build, "Accuracy in percent, and difference from Base in percentage points", "accuracy"
+    )
+
+
+def headline_cell(rows: Sequence[Row], method: str, gains: Mapping[tuple[str, str], Row]) -> Cell:
+    """Return the cell of ``method`` among the ``rows`` of one task."""
+    mine = [r for r in rows if r["method"] == method]
+    if not mine:
+        return Cell("not run")
+    row = mine[0]
+    known = [float(r["estimate"]) for r in rows if r["estimate"]]
+    best = bool(row["estimate"]) and float(row["estimate"]) == max(known)
+    text = f"{share(row['estimate'])} {bracket(row['low'], row['high'])}"
+    if (row["task"], method) not in gains:
+        return Cell(text, "", "highest" if best else "")
+    gain = gains[row["task"], method]
+    word = {"better": ", better", "worse": ", worse", "unclear": ""}[verdict(gain)]
+    detail = f"{points(gain['delta'])} {bracket(gain['low'], gain['high'])}{word}"
+    return Cell(text, detail, "highest" if best else "")
+
+
+def accuracy_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return every estimate of every metric, task, method and seed."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        columns = {
+            "Task": [r["task"] for r in some],
+            "Metric": [r["metric"] for r in some],
+            "Method": [look(r["method"]).label for r in some],
+            "Seed": [r["seed"] for r in some],
+            "Estimate, %": [share(r["estimate"]) for r in some],
+            "Interval": [bracket(r["low"], r["high"]) for r in some],
+            "n": [count(r["n"]) for r in some],
+            "Groups": [count(r["groups"]) for r in some],
+            "Kind of interval": [r["interval"] for r in some],
+        }
+        return table_of(caption, columns, words=("Metric", "Method", "Kind of interval"), source=source)
+
+    return by_place(rows, build, "All estimates", "accuracy")
+
+
+def delta_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return every paired comparison."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        columns = {
+            "Task": [r["task"] for r in some],
+            "Method": [look(r["method"]).label for r in some],
+            "Against": [look(r["against"]).label for r in some],
+            "Difference, points": [points(r["delta"]) for r in some],
+            "Interval": [bracket(r["low"], r["high"]) for r in some],
+            "Answers": [count(r["n"]) for r in some],
+            "Groups": [count(r["groups"]) for r in some],
+            "Groups better": [count(r["better"]) for r in some],
+            "Groups worse": [count(r["worse"]) for r in some],
+            "p (McNemar)": [p_value(r["p_mcnemar"]) for r in some],
+            "p (Holm)": [p_value(r["p_holm"]) for r in some],
+            "Finding": [verdict(r).replace("unclear", "not detected") for r in some],
+            "Status": ["primary" if is_primary(r) else "exploratory" for r in some],
+        }
+        return table_of(caption, columns, words=("Method", "Against", "Finding", "Status"), source=source)
+
+    return by_place(rows, build, "Paired comparisons", "deltas")
+
+
+def category_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return categories and rules down, methods across, for the headline metric."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        methods = ordered(r["method"] for r in some)
+        found = {(r["task"], r["category"], r["method"]): r for r in some}
+        keys = list(dict.fromkeys((r["task"], r["category"], r["n"]) for r in some))
+        columns = {
+            "Task": [task for task, _, _ in keys],
+            "Category or rule": [category for _, category, _ in keys],
+            "n": [count(n) for _, _, n in keys],
+        }
+        for method in methods:
+            cells = [found.get((task, category, method)) for task, category, _ in keys]
+            columns[look(method).label] = [
+                f"{share(r['estimate'])} {bracket(r['low'], r['high'])}" if r else "–" for r in cells
+            ]
+        return table_of(caption, columns, words=("Category or rule",), source=source)
+
+    return by_place(headline(rows), build, "Accuracy in percent by category and rule", "categories")
+
+
+def reward_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return how often and by how much the reward model prefers the better answer."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        columns = {
+            "Task": [r["task"] for r in some],
+            "Seed": [r["seed"] for r in some],
+            "Ranked right, %": [share(r["estimate"]) for r in some],
+            "Interval": [bracket(r["low"], r["high"]) for r in some],
+            "Pairs": [count(r["n"]) for r in some],
+            "Groups": [count(r["groups"]) for r in some],
+            "Mean margin": [significant(r["margin"]) for r in some],
+        }
+        return table_of(caption, columns, source=source)
+
+    return by_place(rows, build, "Held-out pairs", "rewards")
+
+
+def curve_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return the last logged value of every quantity and run."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        last: dict[tuple[str, str, str], Row] = {}
+        for row in some:
+            key = (row["method"], row["quantity"], row["seed"])
+            if key not in last or int(row["step"]) >= int(last[key]["step"]):
+                last[key] = row
+        ends = [
+            r for method in ordered(r["method"] for r in some) for r in last.values() if r["method"] == method
+        ]
+        columns = {
+            "Method": [look(r["method"]).label for r in ends],
+            "Quantity": [r["quantity"] for r in ends],
+            "Seed": [r["seed"] for r in ends],
+            "Last step": [count(r["step"]) for r in ends],
+            "Value there": [significant(r["value"]) for r in ends],
+        }
+        return table_of(caption, columns, words=("Quantity",), source=source)
+
+    return by_place(rows, build, "Last logged values", "curves")
+
+
+def cost_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return time, memory and throughput of every run."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        lines = [r for method in ordered(r["method"] for r in some) for r in some if r["method"] == method]
+        columns = {
+            "Method": [look(r["method"]).label for r in lines],
+            "Seed": [r["seed"] for r in lines],
+            "Time": [duration(float(r["seconds_total"])) for r in lines],
+            "Training": [duration(float(r["seconds_training"])) for r in lines],
+            "Tokens": [count(r["tokens"]) for r in lines],
+            "Tokens/s": [count(r["tokens_per_second"]) for r in lines],
+            "Peak RSS, MiB": [count(r["peak_rss_mib"]) for r in lines],
+            "Peak GPU, MiB": [count(r["peak_gpu_mib"]) for r in lines],
+            "GPU hours": [significant(r["gpu_hours"]) for r in lines],
+            "Energy, kWh": [significant(r["energy_kwh"]) for r in lines],
+            "Steps": [count(r["steps"]) for r in lines],
+            "Rows": [count(r["rows"]) for r in lines],
+        }
+        return table_of(caption, columns, source=source)
+
+    return by_place(rows, build, "Cost of every training run", "costs")
+
+
+def funnel_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return rows in and out of every step with the reasons."""
+    columns = {
+        "Dataset": [r["dataset"] for r in rows],
+        "Stage": [r["stage"] for r in rows],
+        "Step": [r["step"] for r in rows],
+        "Rows in": [count(r["rows_in"]) for r in rows],
+        "Rows out": [count(r["rows_out"]) for r in rows],
+        "Why rows are lost": [r["reason"] for r in rows],
+    }
+    words = ("Stage", "Step", "Why rows are lost")
+    return [table_of("Rows in and out", columns, words=words, source="funnel")] if rows else []
+
+
+def teacher_tables(cards: Sequence[dict[str, Any]]) -> list[Table]:
+    """Return the tournament of teachers and prompts of each dataset, from the choice files."""
+    found = []
+    for card in (c for c in cards if "choices" in c):
+        lines = card["table"]
+        kept = {(teacher, choice["prompt"]) for teacher, choice in card["choices"].items() if choice["kept"]}
+        columns = {
+            "Teacher": [str(e["teacher"]) for e in lines],
+            "Prompt": [str(e["prompt"]) for e in lines],
+            "Problems": [count(str(e["problems"])) for e in lines],
+            "Samples": [count(str(e["samples"])) for e in lines],
+            "Right": [count(str(e["right"])) for e in lines],
+            "Yield, %": [share(str(e["yield"])) for e in lines],
+            "Unparsed": [count(str(e["unparsed"])) for e in lines],
+            "Truncated": [count(str(e["truncated"])) for e in lines],
+            "Tokens per right": [significant(cell_of(e["tokens_per_right"])) for e in lines],
+            "Choice": ["used" if (e["teacher"], e["prompt"]) in kept else "" for e in lines],
+        }
+        caption, note = (
+            f"Teachers and prompts on a slice of dev: {card['dataset']}",
+            f"Choice: {card['rule']}.",
+        )
+        found.append(table_of(caption, columns, words=("Prompt", "Choice"), note=note))
+    return found
+
+
+def dataset_tables(cards: Sequence[dict[str, Any]]) -> list[Table]:
+    """Return the size, licence and source of each dataset, from the cards of the data stage."""
+    lines = [c for c in cards if "stage" in c and c["stage"] == "data"]
+    if not lines:
+        return []
+    columns = {"Dataset": [str(c["dataset"]) for c in lines]}
+    for split in ("train", "dev", "test"):
+        columns[split] = [count(str(c["rows"][split])) for c in lines]
+    columns["Majority answer in test, %"] = [share(cell_of(c["majority_baseline"])) for c in lines]
+    columns["Licence"] = [str(c["licence"]) for c in lines]
+    columns["Citation"] = [str(c["citation"]) for c in lines]
+    return [table_of("Problems in each split", columns, words=("Licence", "Citation"))]
+
+
+def input_table(manifests: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the datasets and models that went in, with where they are from, revision and digest."""
+
+    def pick(manifest: Mapping[str, Any], *keys: str) -> str:
+        parts = [manifest] if "model" in manifest else manifest["sources"]
+        found = [next((str(part[key]) for key in keys if part.get(key)), "–") for part in parts]
+        return ", ".join(dict.fromkeys(found))
+
+    columns = {
+        "Input": [str(m["dataset"] if "dataset" in m else m["model"]) for m in manifests],
+        "Role": ["dataset" if "dataset" in m else "model" for m in manifests],
+        "Kind": [pick(m, "kind") for m in manifests],
+        "From": [pick(m, "repo", "path", "generator") for m in manifests],
+        "Revision": [pick(m, "revision")[:SHORT_DIGEST] for m in manifests],
+        "Manifest (SHA-256)": [str(m["manifest_sha256"])[:SHORT_DIGEST] for m in manifests],
+    }
+    return table_of("Data and models that went in", columns, words=list(columns)[1:])
+
+
+def cell_of(value: Any) -> str:
+    """Return a JSON value as a CSV cell: nothing for null."""
+    return "" if value is None else str(value)
+
+
+def check_tables(checks: Mapping[str, Any]) -> list[Table]:
+    """Return the outcome of every check on the results, what did not pass first."""
+    if not checks:
+        return []
+    lines = sorted(checks["tests"], key=lambda test: str(test["outcome"]) == "passed")
+    columns = {
+        "Check": [str(t["name"]).removeprefix("test_").replace("_", " ") for t in lines],
+        "Outcome": [str(t["outcome"]) for t in lines],
+        "Message": [str(t["message"]) for t in lines],
+    }
+    return [table_of("Checks on the results", columns, words=("Outcome", "Message"))]
+
+
+def all_tables(
+    rows: Mapping[str, Sequence[Row]], cards: Sequence[dict[str, Any]], checks: Mapping[str, Any]
+) -> dict[str, list[Table]]:
+    """Return every table of the page by the name under which the template knows it."""
+    return {
+        "headline": headline_tables(rows["accuracy"], rows["deltas"]),
+        "accuracy": accuracy_tables(rows["accuracy"]),
+        "deltas": delta_tables(rows["deltas"]),
+        "categories": category_tables(rows["categories"]),
+        "rewards": reward_tables(rows["rewards"]),
+        "curves": curve_tables(rows["curves"]),
+        "costs": cost_tables(rows["costs"]),
+        "funnel": funnel_tables(rows["funnel"]),
+        "teachers": teacher_tables(cards),
+        "datasets": dataset_tables(cards),
+        "checks": check_tables(checks),
+    }
