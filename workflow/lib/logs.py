@@ -42,7 +42,7 @@ def capture(path: str) -> None:
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print the traceback, then the line for a person, and leave with the error's exit code."""
     trail = "".join(traceback.format_exception(kind, error, trace))
-    script = Path(sys.argv[0]).stem
+    script = Path(sys.argv[0]).stem.rpartition(".")[2]  # Snakemake runs a copy named tmp….<script>.py
     name = "" if isinstance(error, PlumblineError) else f"{kind.__name__}: "
     print(redact(f"{trail}\nERROR {script}: {name}{error}", os.environ), file=sys.stderr, flush=True)
     os._exit(error.exit_code if isinstance(error, PlumblineError) else 1)

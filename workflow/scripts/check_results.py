@@ -97,5 +97,5 @@ if __name__ == "__main__":
         samples=snakemake.input.samples,
         checks=snakemake.output.checks,
         config=snakemake.params.config,
-        invariants=str(Path(__file__).parents[2] / "tests" / "results" / "test_results.py"),
+        invariants=snakemake.input.invariants,
     )
