@@ -19,8 +19,10 @@ class Job(Protocol):
 class Dag(Protocol):
     """The part of Snakemake's DAG that a plan needs."""
 
-    def needrun_jobs(self) -> Iterable[Job]:
-        """Return the jobs that would run."""
+    jobs: Iterable[Job]
+
+    def needrun(self, job: Job) -> bool:
+        """Return whether the job would run."""
 
 
 def seconds_of(job: Job) -> list[float]:
@@ -47,7 +49,7 @@ def size_of(path: Path) -> int:
 
 def plan_summary(dag: Dag) -> str:
     """Return the lines that end a dry run: how many trainings and evaluations, how long, how much disk."""
-    jobs = [job for job in dag.needrun_jobs() if job.benchmark]
+    jobs = [job for job in dag.jobs if job.benchmark and dag.needrun(job)]
     if not jobs:
         return "Plan: nothing to do."
     counts = Counter(str(job.rule.name) for job in jobs)
