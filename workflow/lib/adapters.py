@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -51,30 +51,29 @@ def attach(
 
 
 def load_weights(model: PeftModel, path: str | Path, adapter: str) -> dict[str, Tensor]:
-    """Put the LoRA tensors of the file at ``path`` into ``adapter``; return the file's other tensors.
+    """Put the tensors of the file at ``path`` into ``adapter``; return those that have no place in it.
 
     Raises:
-        IntegrityError: A tensor has no place in the model, or a place gets none.
+        IntegrityError: The LoRA tensors are not exactly those of the adapter, or a shape differs.
     """
-    tensors = load_file(path)
-    lora = {name: tensor for name, tensor in tensors.items() if ".lora_" in name}
-    expected = {name for name in tensor_names(model, adapter) if ".lora_" in name}
-    if lora.keys() != expected:
-        odd = sorted(lora.keys() ^ expected)
-        raise IntegrityError(
-            f"{path}: {len(odd)} tensors do not fit the model, as {odd[0]}. Fix: train it again."
-        )
-    try:
-        set_peft_model_state_dict(model, lora, adapter_name=adapter)
-    except RuntimeError as error:  # a tensor of another shape
-        raise IntegrityError(f"{path}: does not fit the model: {error}. Fix: train it again.") from error
-    return {name: tensor for name, tensor in tensors.items() if name not in lora}
+    tensors, places = load_file(path), tensors_of(model, adapter)
+    odd = sorted(name for name in tensors.keys() ^ places.keys() if ".lora_" in name)
+    if odd:
+        raise IntegrityError(f"{path}: {len(odd)} tensors do not fit the model, as {odd[0]}")
+    for name in sorted(tensors.keys() & places.keys()):
+        expected, found = places[name].shape, tensors[name].shape
+        if expected != found:
+            raise IntegrityError(f"{path}: tensor {name}: expected shape {expected}, found {found}")
+        with torch.no_grad():
+            places[name].copy_(tensors[name])
+    return {name: tensor for name, tensor in tensors.items() if name not in places}
 
 
-def tensor_names(model: PeftModel, adapter: str) -> set[str]:
-    """Return the names under which the tensors of ``adapter`` are saved."""
-    names = {name for name, _ in model.named_parameters() if f".{adapter}." in name}
-    return {name.replace(f".modules_to_save.{adapter}.", ".").replace(f".{adapter}.", ".") for name in names}
+def tensors_of(model: PeftModel, adapter: str) -> dict[str, Tensor]:
+    """Return the parameters of ``adapter`` by the names under which they are saved."""
+    owned = {name: tensor for name, tensor in model.named_parameters() if f".{adapter}." in name}
+    aside = (f".modules_to_save.{adapter}.", f".{adapter}.")
+    return {name.replace(aside[0], ".").replace(aside[1], "."): tensor for name, tensor in owned.items()}
 
 
 def check_tensors(tensors: Mapping[str, Tensor], expected: set[str], before: Mapping[str, Tensor]) -> None:
@@ -93,16 +92,10 @@ def check_tensors(tensors: Mapping[str, Tensor], expected: set[str], before: Map
     for name, tensor in sorted(tensors.items()):
         if not torch.isfinite(tensor).all():
             raise NumericalError(f"adapter: tensor {name} is not finite. Fix: lower the learning rate.")
-    learnt = [name for name in tensors if "lora_B" in name]
-    still = [
-        name
-        for name in learnt
-        if torch.equal(tensors[name], before.get(name, torch.zeros(()) * tensors[name]))
-    ]
-    if len(still) == len(learnt):
-        raise NumericalError(
-            "adapter: no lora_B has moved: nothing was learnt. Fix: raise the learning rate."
-        )
+    zero = {name: torch.zeros_like(tensor) for name, tensor in tensors.items() if "lora_B" in name}
+    starts = {name: before[name] if before else zero[name] for name in zero}
+    if all(torch.equal(tensors[name], start) for name, start in starts.items()):
+        raise NumericalError("adapter: no lora_B moved: nothing was learnt. Fix: raise the learning rate.")
 
 
 def save_adapter(model: PeftModel, folder: Path, scratch: Path, name: str, start: Sequence[str]) -> None:
@@ -117,7 +110,7 @@ def save_adapter(model: PeftModel, folder: Path, scratch: Path, name: str, start
     """
     model.save_pretrained(scratch, selected_adapters=[TRAINED])
     before = load_file(start[0]) if start else {}
-    check_tensors(load_file(scratch / ADAPTER), tensor_names(model, TRAINED), before)
+    check_tensors(load_file(scratch / ADAPTER), set(tensors_of(model, TRAINED)), before)
     config = json.loads((scratch / CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = name
     if isinstance(config["target_modules"], list):

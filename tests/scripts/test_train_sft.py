@@ -1,0 +1,135 @@
+"""SFT on a tiny model: reproducible, seeded, resumable, and nothing dropped or truncated in silence."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from transformers import Trainer
+
+from tests.training import ROWS, SFT, check_complete, job, parent, reruns, write_rows
+from workflow.lib import training
+from workflow.lib.errors import DataError, IntegrityError, NumericalError, Preempted
+from workflow.lib.files import read_json, rows_of
+from workflow.lib.records import SftRow
+from workflow.scripts import train_sft
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    return write_rows(tmp_path, SftRow)
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path: Path, tiny_llama: Path, rows: str):
+    jobs = [
+        job(tmp_path / name, tiny_llama, "sft", SFT, rows, seed=seed)
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    first, again, other = reruns(train_sft.main, jobs)
+    assert first == again
+    for file in ("adapter_model.safetensors", "curves.parquet", "README.md"):
+        assert first[file] != other[file]
+    check_complete(jobs[0], steps=3, quantities={"loss", "grad_norm", "learning_rate", "entropy"})
+    card = (tmp_path / "a" / "README.md").read_text()
+    assert "base_model: tiny" in card and str(tmp_path) not in card
+
+
+def test_the_loss_falls_on_completions_of_train_rows_only(tmp_path: Path, tiny_llama: Path, rows: str):
+    given = job(tmp_path / "a", tiny_llama, "sft", {**SFT, "epochs": 8}, rows)
+    train_sft.main(**given)
+    losses = [r["value"] for r in rows_of(given["outputs"]["curves"]) if r["quantity"] == "loss"]
+    assert len(losses) == 24
+    assert losses[-1] < 0.6 * losses[0]
+    assert read_json(given["outputs"]["run"])["rows"] == ROWS  # of 2 · ROWS, half of them dev
+    label = train_sft.labelled(training.Encoded([{"prompt_ids": [1, 2], "completion_ids": [3, 0]}], 0, 4))
+    assert label[0] == {"input_ids": [1, 2, 3, 0], "labels": [-100, -100, 3, 0]}
+
+
+def test_micro_batches_do_not_change_the_training(tmp_path: Path, tiny_llama: Path, rows: str):
+    losses = []
+    for micro in (1, 4):
+        hardware = {**job(tmp_path / "x", tiny_llama, "sft", SFT, rows)["hardware"], "micro_batch": micro}
+        given = job(tmp_path / str(micro), tiny_llama, "sft", SFT, rows, hardware=hardware)
+        train_sft.main(**given)
+        losses.append([r["value"] for r in rows_of(given["outputs"]["curves"]) if r["quantity"] == "loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_an_adapter_is_continued(tmp_path: Path, tiny_llama: Path, rows: str):
+    first = job(tmp_path / "first", tiny_llama, "sft", SFT, rows)
+    train_sft.main(**first)
+    slow = {**SFT, "learning_rate": 1e-9, "start_from": "sft"}
+    train_sft.main(**job(tmp_path / "next", tiny_llama, "sft", slow, rows, start=parent(tmp_path / "first")))
+    before, after = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("first", "next"))
+    assert before.keys() == after.keys()
+    assert max((after[name] - before[name]).abs().max() for name in before) < 1e-6
+
+
+def test_an_adapter_of_another_shape_is_refused(tmp_path: Path, tiny_llama: Path, rows: str):
+    given = job(tmp_path / "first", tiny_llama, "sft", SFT, rows)
+    train_sft.main(**given)
+    wider = job(tmp_path / "next", tiny_llama, "sft", SFT, rows, start=parent(tmp_path / "first"))
+    with pytest.raises(IntegrityError, match="expected shape"):
+        train_sft.main(**{**wider, "lora": {**wider["lora"], "r": 8}})
+    fewer = {**wider["lora"], "target_modules": ["q_proj"]}
+    with pytest.raises(IntegrityError, match="tensors do not fit the model"):
+        train_sft.main(**{**wider, "lora": fewer})
+
+
+def test_a_settings_key_is_named(tmp_path: Path, tiny_llama: Path, rows: str):
+    wrong = {**SFT, "epoch": 2}
+    del wrong["epochs"]
+    with pytest.raises(
+        DataError, match=r"^config 'methods\.sft': missing keys \['epochs'\], unknown keys \['epoch'\]"
+    ):
+        train_sft.main(**job(tmp_path / "a", tiny_llama, "sft", wrong, rows))
+
+
+def test_long_rows_are_counted_and_too_many_are_an_error(tmp_path: Path, tiny_llama: Path, rows: str):
+    # every byte is a token: "Is 10 odd?" is longer by one than "Is 1 odd?", "yes" by one than "no"
+    lengths = {12 + len(str(i)) - 1 + len(f"It is {'yes' if i % 2 else 'no'}.") + 1 for i in range(ROWS)}
+    longest = max(lengths)
+    given = job(tmp_path / "a", tiny_llama, "sft", {**SFT, "max_length": longest - 1}, rows)
+    train_sft.main(**given)  # only row 11 is two digits and "yes": 1 of 12 is under the tenth
+    run = read_json(given["outputs"]["run"])
+    assert (run["rows"], run["rows_dropped"]) == (ROWS - 1, 1)
+    with pytest.raises(DataError, match="12 of 12 rows are over 8 tokens"):
+        train_sft.main(**job(tmp_path / "b", tiny_llama, "sft", {**SFT, "max_length": 8}, rows))
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights(
+    tmp_path: Path, tiny_llama: Path, rows: str, monkeypatch: pytest.MonkeyPatch
+):
+    passed = train_sft.SFTTrainer.compute_loss
+
+    def broken(self: Trainer, *args: object, **options: object) -> object:
+        loss = passed(self, *args, **options)
+        return loss * float("nan") if self.state.global_step == 1 else loss
+
+    monkeypatch.setattr(train_sft.SFTTrainer, "compute_loss", broken)
+    with pytest.raises(NumericalError, match="gradient at step 2 is not finite"):
+        train_sft.main(**job(tmp_path / "a", tiny_llama, "sft", SFT, rows))
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_stopped_training_goes_on_to_the_same_bytes(
+    tmp_path: Path, tiny_llama: Path, rows: str, monkeypatch: pytest.MonkeyPatch
+):
+    whole, stopped = (job(tmp_path / name, tiny_llama, "sft", SFT, rows) for name in ("whole", "stopped"))
+    expected = reruns(train_sft.main, [whole])
+    with monkeypatch.context() as patch:
+        passed = train_sft.SFTTrainer.training_step
+
+        def told(self: Trainer, *args: object, **options: object) -> object:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return passed(self, *args, **options)
+
+        patch.setattr(train_sft.SFTTrainer, "training_step", told)
+        with pytest.raises(Preempted, match="stopped at step 1 of 3"):
+            train_sft.main(**stopped)
+    assert not (tmp_path / "stopped").exists()
+    assert [path.name for path in Path("work").rglob("checkpoint-*")] == ["checkpoint-1"]
+    assert reruns(train_sft.main, [stopped]) == expected
+    check_complete(stopped, steps=3, quantities={"loss"})
