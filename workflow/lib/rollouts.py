@@ -93,6 +93,10 @@ class Crew:
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0  # the ratio of new to old probabilities must be 1 where nothing was learnt
 
+    def recompute_activations(self) -> None:
+        """Save memory in training mode at the price of a second forward pass."""
+        self.base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
     def _add(self, name: str, config: LoraConfig, path: str) -> dict[str, Tensor]:
         self.model.add_adapter(name, config)
         return load_weights(self.model, path, name)
