@@ -140,6 +140,18 @@ def test_micro_batches_add_up_to_the_whole_batch(tiny_llama: Path, reward: list[
     assert records[0] == pytest.approx(records[1], rel=1e-3, abs=1e-5)
 
 
+def test_recomputed_activations_change_nothing(tiny_llama: Path, reward: list[str]):
+    records = []
+    for recompute in (False, True):
+        crew = Crew(load_base(tiny_llama, HARDWARE), LORA, [], reward, seed=1)
+        if recompute:
+            crew.recompute_activations()
+        ppo = Ppo(crew, hyperparameters(), SPECIAL, seed=1, micro=4)
+        records.append(ppo.step(0, PROMPTS))
+        assert crew.base.is_gradient_checkpointing == recompute
+    assert records[0] == pytest.approx(records[1], rel=1e-4, abs=1e-6)
+
+
 class Wishes(Crew):
     """A crew whose reward is known: 1 where the first token of the response has an even number."""
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.training import ROWS, SFT, job, write_rows
 from workflow.lib import training
-from workflow.lib.errors import DataError, DependencyError
+from workflow.lib.errors import DataError, DependencyError, DeviceMemoryError
 from workflow.lib.files import rows_of, write_parquet
 from workflow.lib.models import load_tokenizer
 from workflow.lib.records import Pair, Prompt, SftRow, load, table
@@ -41,6 +42,12 @@ def test_a_missing_gpu_is_named_at_once(tmp_path: Path, tiny_llama: Path, monkey
     given = job(tmp_path / "a", tiny_llama, "sft", SFT, "none.parquet")
     with pytest.raises(DependencyError, match=r"hardware\.device is cuda"):
         begin(Schedule, {**given, "hardware": {**given["hardware"], "device": "cuda"}})
+
+
+def test_running_out_of_gpu_memory_says_what_to_change(tmp_path: Path, tiny_llama: Path):
+    given = training.Job(**job(tmp_path / "a", tiny_llama, "sft", SFT, "none.parquet"))
+    with pytest.raises(DeviceMemoryError, match="micro_batch 4"), training.memory_named(given):
+        raise torch.OutOfMemoryError("CUDA out of memory")
 
 
 def changed(path: str, kind: type, **fields: str) -> str:

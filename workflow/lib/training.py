@@ -7,7 +7,8 @@ our PPO has a loop of its own and hands its model to ``finish``.
 import math
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from importlib.metadata import version
@@ -308,6 +309,18 @@ def check_gradients(parameters: Iterable[torch.nn.Parameter], step: int) -> None
         raise NumericalError(f"a gradient at step {step} is not finite. Fix: lower the learning rate.")
 
 
+@contextmanager
+def memory_named(job: Job) -> Iterator[None]:
+    """Turn running out of GPU memory within the block into an error that says what to change."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            f"out of GPU memory with hardware.micro_batch {job.hardware['micro_batch']}. "
+            "Fix: lower it, or set hardware.gradient_checkpointing; the global batch stays as it is."
+        ) from error
+
+
 def train(job: Job, trainer: Trainer, encoded: Encoded, settings: Schedule) -> None:
     """Run ``trainer`` to its last step, from a checkpoint if there is one, and keep what it made.
 
@@ -317,15 +330,9 @@ def train(job: Job, trainer: Trainer, encoded: Encoded, settings: Schedule) -> N
     """
     trainer.remove_callback(PrinterCallback)
     checkpoint = newest(job.work)
-    with StopSignal() as stop, job.meter.training():
+    with StopSignal() as stop, job.meter.training(), memory_named(job):
         trainer.add_callback(Watch(stop, checkpoint))
-        try:
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        except torch.OutOfMemoryError as error:
-            micro = trainer.args.per_device_train_batch_size
-            raise DeviceMemoryError(
-                f"out of GPU memory. Fix: lower hardware.micro_batch ({micro})"
-            ) from error
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     state = trainer.state
     if state.global_step < state.max_steps:
         raise Preempted(f"stopped at step {state.global_step} of {state.max_steps}: run again to go on")

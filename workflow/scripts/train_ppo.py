@@ -23,7 +23,7 @@ from workflow.lib.models import load_base, load_tokenizer
 from workflow.lib.ppo import Hyperparameters, Ppo, Special, optimise
 from workflow.lib.records import Prompt
 from workflow.lib.rollouts import Crew
-from workflow.lib.training import Outcome, begin, encode, finish, micro_batch_of
+from workflow.lib.training import Outcome, begin, encode, finish, memory_named, micro_batch_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -54,7 +54,9 @@ def main(**given: Any) -> None:
     crew = Crew(base, job.lora, job.start, job.reward, job.seed)
     micro = micro_batch_of(settings.batch_size, job.hardware["micro_batch"])
     ppo = Ppo(crew, settings, special_tokens(tokenizer), seed=job.seed, micro=micro)
-    with StopSignal() as stop, job.meter.training():
+    if job.hardware["gradient_checkpointing"]:
+        crew.recompute_activations()
+    with StopSignal() as stop, job.meter.training(), memory_named(job):
         history = optimise(ppo, [row["prompt_ids"] for row in encoded.rows], job.work, stop)
     outcome = Outcome(
         model=crew.model,
