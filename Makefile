@@ -21,7 +21,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(VENV)/$(LOCK).stamp ## run the whole chain on two CPU cores, from raw data to results/report.html
-	@$(DEMO) --quiet rules
+	@$(DEMO) --quiet rules host reason
 	@echo "The report: $(CURDIR)/results/report.html"
 
 test: $(VENV)/dev.stamp ## run every test, the demo among them
