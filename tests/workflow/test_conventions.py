@@ -91,7 +91,7 @@ def test_every_wildcard_is_constrained() -> None:
 
 
 def test_figures_are_the_plot_scripts() -> None:
-    figures = re.search(r"^FIGURES = .*?\[(.*?)\]$", COMMON, re.MULTILINE)[1]
+    figures = re.search(r"^FIGURES = .*?\[(.*?)\]$", COMMON, re.MULTILINE | re.DOTALL)[1]
     listed = re.findall(r'"(\w+)"', figures)
     assert sorted(f"plot_{figure}.py" for figure in listed) == sorted(
         p.name for p in SCRIPTS.glob("plot_*.py")
