@@ -258,6 +258,13 @@ def test_a_broken_entry_is_reported_and_scored_again(
     assert logic.paths("json")[0].read_bytes() == good
 
 
+def test_what_cannot_move_a_score_is_not_in_its_key(logic: Study, capfd: pytest.CaptureFixture[str]) -> None:
+    logic.evaluate("logicbench/logicbench_bqa", new_tokens=2)
+    capfd.readouterr()
+    logic.evaluate("logicbench/logicbench_bqa", new_tokens=2, hardware={**HARDWARE, "micro_batch": 1})
+    assert "6 policies: 5 results kept, 0 to score" in capfd.readouterr().out
+
+
 def test_sampled_answers_are_records_of_their_own_and_differ_by_seed(logic: Study) -> None:
     logic.evaluate("logicbench/logicbench_bqa_sampled")
     one, two = logic.records("base", 1), logic.records("base", 2)

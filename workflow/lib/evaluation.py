@@ -21,6 +21,7 @@ from workflow.lib.records import Problem, Sample, load, table
 from workflow.lib.scoring import check_tokens, count_cut, documents, prompts_of, samples_of
 
 BASE = "base"
+HARDWARE = ("device", "precision", "attention", "evaluation_batch")  # what can move a score
 PACKAGES = ("lm_eval", "peft", "tokenizers", "torch", "transformers")
 
 
@@ -102,7 +103,7 @@ def identity(job: Job, task: Task, policy: Policy) -> dict[str, Any]:
         "code": job.code,
         "data": sha256(job.problems),
         "definition": {path.name: sha256(path) for path in job.definition},
-        "hardware": dict(job.hardware),
+        "hardware": {key: job.hardware[key] for key in HARDWARE},
         "limit": None,
         "max_new_tokens": job.settings.max_new_tokens,
         "prompt": sha256(job.prompt),
