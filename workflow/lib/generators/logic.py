@@ -18,6 +18,7 @@ from workflow.lib.generators.spaces import for_datasets
 
 ASKED = ("Does this imply that {}?", "Is it true that {}?", "Can we conclude that {}?")
 STEPS, STEP_WEIGHTS = (1, 2, 3, 4), (4, 3, 2, 1)
+MOST_NOISE = 2  # sentences that do not matter
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ def draw(rng: Random, rule: tuple[str, str], steps: int, planted: bool = False) 
     """Return a problem of ``rule``; ``planted`` leaves one sentence out so that nothing is settled."""
     while True:
         draft = RULES[rule](rng, steps)
-        sentences = draft.sentences + rng.sample(draft.noise, rng.randrange(len(draft.noise) + 1))
+        sentences = draft.sentences + rng.sample(
+            draft.noise, rng.randint(0, min(MOST_NOISE, len(draft.noise)))
+        )
         if planted:
             sentences.pop(rng.randrange(len(draft.sentences)))
         premises = [*draft.given, *(meaning for _, meaning in sentences)]
@@ -56,16 +59,18 @@ def draw(rng: Random, rule: tuple[str, str], steps: int, planted: bool = False) 
 def write(folder: Path, seed: int, size: int, ambiguous: float) -> None:
     """Write about ``size`` questions, two for a context, of which a share ``ambiguous`` settles nothing."""
     rng = Random(seed)
-    contexts = size // 2
-    planted = set(rng.sample(range(contexts), round(ambiguous * contexts)))
+    count = size // 2
+    planted = set(rng.sample(range(count), round(ambiguous * count)))
+    contexts: set[str] = set()
     samples: dict[tuple[str, str], list[dict[str, object]]] = {rule: [] for rule in RULES}
     marks: list[dict[str, str]] = []
-    for i in range(contexts):
+    for i in range(count):
         rule = list(RULES)[i % len(RULES)]
         steps = rng.choices(STEPS, STEP_WEIGHTS)[0]
         problem = draw(rng, rule, steps, planted=i in planted)
-        while not for_datasets(problem.context):
+        while problem.context in contexts or not for_datasets(problem.context):
             problem = draw(rng, rule, steps, planted=i in planted)
+        contexts.add(problem.context)
         arbitrary = rng.sample(("yes", "no"), 2)
         answers = arbitrary if i in planted else ["yes" if v else "no" for v in problem.verdicts]
         asked = [{"question": q, "answer": a} for q, a in zip(problem.questions, answers, strict=True)]

@@ -103,7 +103,7 @@ def puzzle(rng: Random, noise: Noise) -> tuple[str, Text]:
     drawn = puzzles.draw(rng)
     any_order = ", ".join(rng.sample(drawn.names, len(drawn.names)))
     order = any_order if rng.random() < WRONG_ORDERS else rng.choice(drawn.solutions)
-    proof = " ".join(f"{a} comes before {b}." for a, b in drawn.before)
+    proof = " ".join(f"Here {a} comes before {b}." for a, b in drawn.before)
     prompt = f"Question: {drawn.question}\n{REASON}"
     right = order in drawn.solutions
     return drawn.question, Text("puzzle", prompt, f"{proof} {THEREFORE}", f"{order}.", right)

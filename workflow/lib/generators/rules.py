@@ -41,7 +41,7 @@ class Draft:
 
 def literals(rng: Random, count: int, people: list[str]) -> list[Literal]:
     """Return ``count`` literals about different activities of ``people``."""
-    doings = rng.sample(sorted(ACTIVITIES), count)
+    doings = rng.sample(ACTIVITIES, count)
     return [Literal(rng.choice(people), what, rng.random() < POSITIVE) for what in doings]
 
 
@@ -64,7 +64,7 @@ def disjunction(rng: Random, a: Literal, b: Literal, people: list[str]) -> Sente
 
 def universal(rng: Random, a: Literal, b: Literal, people: list[str]) -> Sentence:
     """Say that whoever does ``a`` does ``b``."""
-    forms = (f"Everyone who {a.done} {b.done}.", f"All who {a.doing} {b.doing}.")
+    forms = (f"Everyone who {a.done} {b.done}.", f"Whoever {a.done} {b.done}.")
     text = rng.choice(forms) if b.positive else f"No one who {a.done} {b.opposite.done}."
     each = (("if", a.of(p).formula, b.of(p).formula) for p in (*people, SOMEBODY_ELSE))
     return text, ("and", *each)
@@ -72,7 +72,8 @@ def universal(rng: Random, a: Literal, b: Literal, people: list[str]) -> Sentenc
 
 def default(rng: Random, a: Literal, b: Literal, people: list[str]) -> Sentence:
     """Say that whoever does ``a`` usually does ``b``."""
-    text = f"{rng.choice(('People', 'Those'))} who {a.doing} {rng.choice(('usually', 'normally'))} {b.doing}."
+    who = rng.choice((f"Whoever {a.done}", f"A person who {a.done}"))
+    text = f"{who} {rng.choice(('usually', 'normally'))} {b.done}."
     fine = {p: ("not", ("abnormal", p, a.what, b.what)) for p in people}
     each = (("if", ("and", a.of(p).formula, fine[p]), b.of(p).formula) for p in people)
     return text, ("and", *each)
@@ -89,7 +90,7 @@ def both_ways(end: Literal, proof: str, people: list[str]) -> list[Query]:
 def anybody(end: Literal, proof: str, people: list[str]) -> list[Query]:
     """Ask whether somebody does ``end``, and whether nobody does."""
     exists = ("or", *(end.of(p).formula for p in (*people, SOMEBODY_ELSE)))
-    proof = f"{proof} {end}, so someone {end.done}.".strip()
+    proof = f"Now someone {end.done} since {end}. {proof}".strip()
     nobody = f"no one {end.done}" if end.positive else f"everyone {end.opposite.done}"
     return [Query(f"someone {end.done}", exists, proof), Query(nobody, ("not", exists), proof)]
 
@@ -107,10 +108,11 @@ def chain(
     line = literals(rng, steps + 5, people[:1] if alone else people)
     line, spare = line[: steps + 1], line[steps + 1 :]
     path = [it.opposite for it in reversed(line)] if backwards else line
-    proof = " ".join(f"{a}, so {b}." for a, b in pairwise(path))
+    proof = " ".join(f"Now {b} since {a}." for a, b in reversed(list(pairwise(path))))
     sentences = [*(link(rng, a, b, people) for a, b in pairwise(line)), stated(path[0])]
-    start = rng.choice([*line, spare[0], spare[0]])
-    noise = [link(rng, start, spare[1], people), link(rng, spare[2], spare[3], people)]
+    branch = rng.choice([*line, spare[0], spare[0]])
+    ends = (spare[1], branch) if backwards else (branch, spare[1])
+    noise = [link(rng, *ends, people), link(rng, spare[2], spare[3], people)]
     return Draft(sentences, ask(path[-1], proof, people), [*noise, stated(spare[0].of(people[1]))])
 
 
@@ -130,7 +132,7 @@ def exception(rng: Random, steps: int) -> Draft:
     end, reason = rng.choice(list(zip(ends, reasons, strict=True)))
     sentences = [default(rng, a, b, people), *(stated(a.of(p)) for p in people)]
     noise = [default(rng, spare[0], spare[1], people), stated(spare[2])]
-    queries = both_ways(end, f"{reason}, so {end}.", people)
+    queries = both_ways(end, f"Now {end} since {reason}.", people)
     return Draft([*sentences, (f"{odd} is an exception.", abnormal)], queries, noise)
 
 
@@ -145,7 +147,7 @@ def priority(rng: Random, steps: int) -> Draft:
     for better, worse in pairwise(witnesses):
         meaning = ("if", ("abnormal", better), ("abnormal", worse))
         sentences.append((f"{better} is more reliable than {worse}.", meaning))
-    proof = f"{witnesses[0]} is more reliable, so {claim}."
+    proof = f"Since {witnesses[0]} is more reliable, {claim}."
     return Draft(sentences, both_ways(claim, proof, []), [stated(it) for it in spare])
 
 
@@ -174,7 +176,7 @@ def transfer(rng: Random, steps: int) -> Draft:
     *pairs, other = (analogy := analogies(rng, min(steps, 3) + 2))[0]
     same, different = analogy[1]
     facts = [related(pair, same)[0].rstrip(".") for pair in pairs]
-    proof = " ".join(f"{a}, so {b}." for a, b in pairwise(facts))
+    proof = " ".join(f"Since {a}, {b}." for a, b in pairwise(facts))
     sentences = [*(analogous(p, q, analogy[1]) for p, q in pairwise(pairs)), related(pairs[0], same)]
     ends = (related(pairs[-1], relation) for relation in (same, different))
     queries = [Query(text.rstrip("."), meaning, proof) for text, meaning in ends]
@@ -189,7 +191,7 @@ def comparison(rng: Random, steps: int) -> Draft:
     queries = []
     for pair, (text, _) in zip((alike, unlike), facts[1:], strict=True):
         clause, meaning = analogous(first, pair, relations)
-        queries.append(Query(clause.rstrip("."), meaning, f"{facts[0][0]} {text}"))
+        queries.append(Query(clause.rstrip("."), meaning, f"Here {facts[0][0].rstrip('.')} and {text}"))
     return Draft(facts, queries, [related(other, rng.choice(relations))], given)
 
 

@@ -1,0 +1,96 @@
+"""Logic problems: settled ones are, planted ones are not, and the files are LogicBench's."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from workflow.lib.datasets.logicbench import logicbench_bqa
+from workflow.lib.generators import logic
+from workflow.lib.generators.rules import RULES, Draft, both_ways, stated
+from workflow.lib.generators.spaces import for_datasets
+from workflow.lib.generators.words import Literal
+
+SIZE, AMBIGUOUS = 330, 0.1  # 165 contexts: 15 of each of 11 rules; 16 of them planted
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("logic")
+    logic.write(folder, 5, SIZE, AMBIGUOUS)
+    return folder
+
+
+@pytest.mark.parametrize("rule", RULES, ids="/".join)
+@pytest.mark.parametrize("steps", logic.STEPS)
+def test_every_rule_gives_settled_and_planted_problems(rule: tuple[str, str], steps: int) -> None:
+    rng = Random(steps)
+    for _ in range(10):
+        settled, planted = (logic.draw(rng, rule, steps, planted) for planted in (False, True))
+        assert sorted(map(bool, settled.verdicts)) == [False, True]
+        assert None not in settled.verdicts
+        assert planted.verdicts == [None, None]
+
+
+def test_a_rule_whose_sentences_do_not_settle_its_query_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fact, asked = Literal("Tom", "bakes", True), Literal("Ann", "sings", True)
+    draft = Draft([stated(fact)], both_ways(asked, "Since Tom bakes, Ann sings.", []), [])
+    monkeypatch.setitem(RULES, ("propositional_logic", "wrong"), lambda rng, steps: draft)
+    with pytest.raises(ValueError, match=r"expected one yes and one no, found \[None, None\]"):
+        logic.draw(Random(0), ("propositional_logic", "wrong"), 1)
+
+
+def test_a_proof_starts_from_what_is_asked_and_ends_in_what_is_said() -> None:
+    rng = Random(3)
+    for _ in range(50):
+        problem = logic.draw(rng, ("propositional_logic", "hypothetical_syllogism"), 3)
+        steps = [
+            tuple(step.removeprefix("Now ").split(" since ")) for step in problem.proofs[0][:-1].split(". ")
+        ]
+        assert len(steps) == 3
+        assert problem.questions[problem.verdicts.index(True)].endswith(f" {steps[0][0]}?")
+        assert [reason for _, reason in steps[:-1]] == [claim for claim, _ in steps[1:]]
+        assert f"{steps[-1][1]}." in problem.context
+
+
+def test_the_adapter_of_the_real_rows_reads_the_files(folder: Path) -> None:
+    problems = list(logicbench_bqa(folder, "logic"))
+    assert len(problems) == SIZE
+    assert {p.category for p in problems} == {"propositional", "first_order", "non_monotonic", "analogical"}
+    by_rule = Counter((p.category, p.rule, p.answer) for p in problems)
+    assert set(by_rule.values()) == {15}  # of each rule as many yes as no
+    assert len(by_rule) == 2 * len(RULES)
+
+
+def test_the_answer_cannot_be_told_from_the_place_of_the_question(folder: Path) -> None:
+    first = Counter(p.answer for p in logicbench_bqa(folder, "logic") if p.source.endswith("question 1"))
+    assert first.total() == SIZE // 2
+    assert abs(first["yes"] - first["no"]) < 40  # 165 tosses: three standard deviations are 39
+
+
+def test_planted_problems_are_listed_and_are_the_stated_share(folder: Path) -> None:
+    rows = [json.loads(line) for line in (folder / "planted.jsonl").read_text().splitlines()]
+    texts = {(p.context, p.question) for p in logicbench_bqa(folder, "logic")}
+    assert len(rows) == 2 * round(AMBIGUOUS * SIZE / 2)
+    assert {row["planted"] for row in rows} == {"ambiguous"}
+    assert {(row["context"], row["question"]) for row in rows} <= texts
+
+
+def test_every_problem_is_in_the_half_for_datasets(folder: Path) -> None:
+    contexts = {p.context for p in logicbench_bqa(folder, "logic")}
+    assert contexts
+    assert all(for_datasets(context) for context in contexts)
+
+
+def test_same_seed_same_bytes_and_another_seed_other_problems(folder: Path, tmp_path: Path) -> None:
+    logic.write(tmp_path / "again", 5, SIZE, AMBIGUOUS)
+    logic.write(tmp_path / "other", 6, SIZE, AMBIGUOUS)
+    contents = {
+        root: {p.relative_to(root): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+        for root in (folder, tmp_path / "again", tmp_path / "other")
+    }
+    assert contents[folder] == contents[tmp_path / "again"]
+    one, two = ({p.context for p in logicbench_bqa(root, "x")} for root in (folder, tmp_path / "other"))
+    assert len(one & two) <= 1

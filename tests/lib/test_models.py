@@ -1,0 +1,42 @@
+"""Loading a snapshot: what is taken from it, and what is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from workflow.lib.errors import DataError
+from workflow.lib.models import load_base, load_scorer, load_tokenizer
+
+HARDWARE = {"device": "cpu", "precision": "float32", "attention": "sdpa"}
+
+
+def test_the_base_is_ready_to_be_read(tiny_llama: Path) -> None:
+    model = load_base(tiny_llama, HARDWARE)
+    assert not model.training
+    assert next(model.parameters()).dtype == torch.float32
+    halved = load_base(tiny_llama, {**HARDWARE, "precision": "bfloat16"})
+    assert next(halved.parameters()).dtype == torch.bfloat16
+
+
+def test_the_tokenizer_pads_on_the_right(tiny_llama: Path) -> None:
+    tokenizer = load_tokenizer(tiny_llama)
+    assert tokenizer.padding_side == "right"
+    assert tokenizer(["a", "abc"], padding=True)["attention_mask"] == [[1, 0, 0], [1, 1, 1]]
+
+
+def test_a_tokenizer_without_padding_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_llama, tmp_path / "model")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    del settings["pad_token"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(DataError, match="no padding token"):
+        load_tokenizer(folder)
+
+
+def test_the_head_of_a_scorer_comes_from_its_seed_alone(tiny_llama: Path) -> None:
+    heads = [load_scorer(tiny_llama, HARDWARE, pad=0, seed=seed).score.weight for seed in (1, 1, 2)]
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])

@@ -1,0 +1,77 @@
+"""A model from nothing: tokenizer, batches, padding, steps and the dev measure."""
+
+from itertools import islice
+from random import Random
+
+import pytest
+import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from workflow.lib.chat import check_contract, render, token_ids
+from workflow.lib.scratch import ANSWER_TOKENS, batches, measure, new_model, pad, train_steps, train_tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return train_tokenizer(["Question: Is it so?\nNow it is. Therefore the answer is yes."] * 3, 300, 64)
+
+
+@pytest.fixture
+def model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    return new_model(tokenizer, hidden_size=64, layers=1, intermediate_size=64, context=64)
+
+
+def test_the_chat_template_keeps_the_contract(tokenizer: PreTrainedTokenizerFast) -> None:
+    check_contract(tokenizer, "scratch")
+    whole = render(tokenizer, "So?", "Yes.")
+    assert whole == "<s><|im_start|>user\nSo?<|im_end|>\n<|im_start|>assistant\nYes.<|im_end|>"
+    assert token_ids(tokenizer, whole)[-1] == tokenizer.eos_token_id
+    assert len({tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id}) == 3
+
+
+def test_any_text_comes_back_from_its_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
+    text = "Größe, 問 and\n tabs\t."
+    assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
+
+
+def test_a_round_of_batches_has_every_text_once() -> None:
+    lengths = [5, 1, 4, 2, 3, 6]
+    order = batches(lengths, 2, Random(1))
+    rounds = [sorted(i for batch in islice(order, 3) for i in batch) for _ in range(2)]
+    assert rounds == [[0, 1, 2, 3, 4, 5]] * 2
+
+
+def test_texts_of_about_one_length_are_together() -> None:
+    lengths = list(range(100))
+    for batch in islice(batches(lengths, 10, Random(1)), 10):  # one pool holds all 100 texts
+        assert max(batch) - min(batch) == 9
+
+
+def test_pad_fills_on_the_right() -> None:
+    assert pad([[1, 2], [3]], 0).tolist() == [[1, 2], [3, 0]]
+
+
+def test_padding_changes_no_loss(model: LlamaForCausalLM) -> None:
+    short, long = [1, 5, 6, 7], [1, 8, 9, 10, 11, 12]
+    together = float(next(train_steps(model, iter([[short, long]]), 1, 0, 0.0)))
+    losses = [float(model(input_ids=pad([r], 0), labels=pad([r], 0)).loss) for r in (short, long)]
+    weighted = (losses[0] * 3 + losses[1] * 5) / 8  # 3 and 5 tokens are predicted
+    assert together == pytest.approx(weighted, rel=1e-5)
+
+
+def test_steps_learn_a_text_by_heart_and_the_measure_sees_it(model: LlamaForCausalLM) -> None:
+    row = [1, 20, 21, 22, 23, 24, 25, 26]
+    assert measure(model, [row], [2], 0).proof == 0.0
+    losses = list(train_steps(model, iter([[row]] * 60), 60, 5, 1e-2))
+    after = measure(model, [row], [2], 60)
+    assert losses[-1] < 0.1 < losses[0]
+    assert (after.step, after.proof, after.answer) == (60, 1.0, 1.0)
+
+
+def test_the_measure_tells_the_proof_from_the_answer(model: LlamaForCausalLM) -> None:
+    row = [1, 20, 21, 22, 23, 24, 25, 26]
+    list(train_steps(model, iter([[row]] * 60), 60, 5, 1e-2))
+    other = [*row]
+    other[-ANSWER_TOKENS] = 30  # another answer after the same proof
+    assert (measure(model, [other], [2], 0).proof, measure(model, [other], [2], 0).answer) == (1.0, 0.0)
