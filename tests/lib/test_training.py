@@ -12,14 +12,8 @@ from workflow.lib.errors import DataError, DependencyError, DeviceMemoryError
 from workflow.lib.files import rows_of, write_parquet
 from workflow.lib.models import load_tokenizer
 from workflow.lib.records import Pair, Prompt, SftRow, load, table
-from workflow.lib.training import Schedule, begin, encode, micro_batch_of, read_settings, steps_of
-
-
-@pytest.mark.parametrize(
-    ("rows", "batch_size", "epochs", "steps"), [(32, 16, 2, 4), (33, 16, 2, 6), (5, 16, 3, 3), (1, 1, 1, 1)]
-)
-def test_steps(rows: int, batch_size: int, epochs: int, steps: int):
-    assert steps_of(rows, batch_size, epochs) == steps
+from workflow.lib.trainers import Schedule
+from workflow.lib.training import begin, encode, micro_batch_of, read_settings
 
 
 @pytest.mark.parametrize(

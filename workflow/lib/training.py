@@ -1,13 +1,11 @@
-"""What all training methods share: the job, its rows as tokens, its arguments, its end.
+"""What all training methods share: the job, its settings, its rows as tokens, and what it leaves behind.
 
-A method's script builds a trainer from ``begin``, ``encode`` and ``arguments`` and hands it to ``train``;
-our PPO has a loop of its own and hands its model to ``finish``.
+A method of TRL builds its trainer from these and hands it to ``workflow.lib.trainers.train``; our own PPO
+has a loop of its own and hands its model to ``finish``.
 """
 
-import math
 import shutil
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
@@ -20,28 +18,18 @@ import huggingface_hub.constants
 import pyarrow as pa
 import torch
 from peft import PeftModel
-from transformers import (
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import PreTrainedTokenizerBase
 
-from workflow.lib.adapters import ADAPTER, TRAINED, load_weights, save_adapter
+from workflow.lib.adapters import save_adapter
 from workflow.lib.cards import model_card
 from workflow.lib.chat import render, token_ids
-from workflow.lib.checkpoints import CHECKPOINT_EVERY, PROGRESS_EVERY, StopSignal, newest, seal
-from workflow.lib.errors import DataError, DependencyError, DeviceMemoryError, NumericalError, Preempted
+from workflow.lib.errors import DataError, DependencyError, DeviceMemoryError
 from workflow.lib.files import copy_file, digest_of, read_json, sha256, write_json, write_parquet, write_text
 from workflow.lib.records import load
 from workflow.lib.telemetry import Meter
 
 Kind = TypeVar("Kind")
 MOST_DROPPED = 0.1  # share of rows over max_length above which the settings must be wrong
-IGNORED = -100  # label of a token that is not trained
 PACKAGES = ("accelerate", "datasets", "peft", "safetensors", "tokenizers", "torch", "transformers", "trl")
 NOT_CURVES = ("epoch", "num_tokens", "num_input_tokens_seen", "step", "tokens")
 CURVES = pa.schema(
@@ -102,19 +90,6 @@ class Job:
         meaning = [dict(self.settings), dict(self.lora), self.hardware["precision"], self.inputs]
         name = f"seed-{self.seed}/{digest_of(meaning)[:16]}"
         return Path("work/adapters") / self.dataset / self.model / self.method / name
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Settings that the methods on fixed rows share."""
-
-    learns_from: str
-    start_from: str
-    learning_rate: float
-    epochs: int
-    batch_size: int  # rows per optimizer step, over all devices
-    max_length: int  # tokens; longer rows are dropped and counted
-    warmup_fraction: float
 
 
 @dataclass(frozen=True)
@@ -212,101 +187,9 @@ def _tokens(record: Any, columns: Sequence[str], tokenizer: PreTrainedTokenizerB
     return row
 
 
-def steps_of(rows: int, batch_size: int, epochs: int) -> int:
-    """Return the number of optimizer steps; the last batch of an epoch may be smaller."""
-    return math.ceil(rows / batch_size) * epochs
-
-
 def micro_batch_of(batch_size: int, most: int) -> int:
     """Return the largest number of rows, at most ``most``, that divides ``batch_size``."""
     return max(size for size in range(1, min(batch_size, most) + 1) if batch_size % size == 0)
-
-
-def arguments(job: Job, settings: Schedule, rows: int) -> dict[str, Any]:
-    """Return the arguments that all of TRL's trainers take, for ``rows`` rows."""
-    steps = steps_of(rows, settings.batch_size, settings.epochs)
-    micro = micro_batch_of(settings.batch_size, job.hardware["micro_batch"])
-    return {
-        "output_dir": str(job.work),
-        "seed": job.seed,
-        "data_seed": job.seed,
-        "max_steps": steps,
-        "per_device_train_batch_size": micro,
-        "gradient_accumulation_steps": settings.batch_size // micro,
-        "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": "linear",
-        "warmup_steps": math.ceil(settings.warmup_fraction * steps),
-        "use_cpu": job.hardware["device"] == "cpu",
-        "bf16": job.hardware["precision"] == "bfloat16",
-        "gradient_checkpointing": job.hardware["gradient_checkpointing"],
-        "dataloader_pin_memory": job.hardware["device"] != "cpu",
-        "logging_steps": 1,
-        "logging_nan_inf_filter": False,  # it would hide a loss that is not finite
-        "save_strategy": "no",  # Watch saves by the clock
-        "save_total_limit": 2,
-        "report_to": "none",
-        "disable_tqdm": True,
-    }
-
-
-class Watch(TrainerCallback):  # type: ignore[misc]
-    """Stops a training that is not finite, saves whole checkpoints, and reports progress."""
-
-    def __init__(self, stop: StopSignal, resumed: Path | None) -> None:
-        """Watch for ``stop``; ``resumed`` is the checkpoint that the training goes on from."""
-        self._stop = stop
-        self._resumed = resumed
-        self._saved = self._told = time.monotonic()
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
-    ) -> None:
-        """Load the checkpoint's adapter: transformers 5.19 skips it where another lies in a sub-folder."""
-        if self._resumed is not None:
-            load_weights(rest["model"], self._resumed / ADAPTER, TRAINED)
-
-    def on_pre_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
-    ) -> None:
-        """Stop before a gradient that is not finite reaches the weights."""
-        check_gradients(rest["model"].parameters(), state.global_step + 1)
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
-    ) -> None:
-        """Ask for a checkpoint when told to stop or when the last one is old."""
-        due = time.monotonic() - self._saved > CHECKPOINT_EVERY
-        control.should_training_stop |= self._stop.received
-        control.should_save = (due or self._stop.received) and state.global_step < state.max_steps
-
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
-    ) -> None:
-        """Mark the checkpoint as whole."""
-        seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
-        self._saved = time.monotonic()
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float],
-        **rest: Any,
-    ) -> None:
-        """Check that the loss is finite; print one line a minute."""
-        if not math.isfinite(logs.get("loss", 0.0)):
-            raise NumericalError(f"loss at step {state.global_step} is {logs['loss']}. Fix: lower the rate.")
-        if time.monotonic() - self._told > PROGRESS_EVERY or state.global_step in (1, state.max_steps):
-            self._told = time.monotonic()
-            print(f"step {state.global_step} of {state.max_steps}: {logs}", flush=True)
-
-
-def check_gradients(parameters: Iterable[torch.nn.Parameter], step: int) -> None:
-    """Raise ``NumericalError`` unless every gradient is finite."""
-    norms = torch._foreach_norm([p.grad for p in parameters if p.grad is not None])
-    if norms and not torch.isfinite(torch.stack(norms)).all():
-        raise NumericalError(f"a gradient at step {step} is not finite. Fix: lower the learning rate.")
 
 
 @contextmanager
@@ -319,35 +202,6 @@ def memory_named(job: Job) -> Iterator[None]:
             f"out of GPU memory with hardware.micro_batch {job.hardware['micro_batch']}. "
             "Fix: lower it, or set hardware.gradient_checkpointing; the global batch stays as it is."
         ) from error
-
-
-def train(job: Job, trainer: Trainer, encoded: Encoded, settings: Schedule) -> None:
-    """Run ``trainer`` to its last step, from a checkpoint if there is one, and keep what it made.
-
-    Raises:
-        Preempted: A signal stopped it; the checkpoint is there.
-        DeviceMemoryError: The GPU ran out of memory.
-    """
-    trainer.remove_callback(PrinterCallback)
-    checkpoint = newest(job.work)
-    with StopSignal() as stop, job.meter.training(), memory_named(job):
-        trainer.add_callback(Watch(stop, checkpoint))
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    state = trainer.state
-    if state.global_step < state.max_steps:
-        raise Preempted(f"stopped at step {state.global_step} of {state.max_steps}: run again to go on")
-    rows = len(encoded.rows)
-    outcome = Outcome(
-        model=trainer.model,
-        tokenizer=trainer.processing_class,
-        history=[record for record in state.log_history if "loss" in record],
-        steps=state.global_step,
-        rows=rows,
-        dropped=encoded.dropped,
-        tokens=encoded.tokens * settings.epochs,
-        samples=rows * settings.epochs,
-    )
-    finish(job, outcome)
 
 
 def finish(job: Job, outcome: Outcome) -> None:

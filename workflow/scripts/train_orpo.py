@@ -20,7 +20,8 @@ from workflow.lib.adapters import attach
 from workflow.lib.logs import capture
 from workflow.lib.models import load_base, load_tokenizer
 from workflow.lib.records import Pair
-from workflow.lib.training import IGNORED, Schedule, arguments, begin, encode, train
+from workflow.lib.trainers import IGNORED, Schedule, arguments, train
+from workflow.lib.training import begin, encode
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

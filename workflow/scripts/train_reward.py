@@ -16,7 +16,8 @@ from workflow.lib.adapters import attach
 from workflow.lib.logs import capture
 from workflow.lib.models import load_scorer, load_tokenizer
 from workflow.lib.records import Pair
-from workflow.lib.training import Encoded, Schedule, arguments, begin, encode, train
+from workflow.lib.trainers import Schedule, arguments, train
+from workflow.lib.training import Encoded, begin, encode
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

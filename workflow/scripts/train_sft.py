@@ -13,7 +13,8 @@ from workflow.lib.adapters import attach
 from workflow.lib.logs import capture
 from workflow.lib.models import load_base, load_tokenizer
 from workflow.lib.records import SftRow
-from workflow.lib.training import IGNORED, Encoded, Schedule, arguments, begin, encode, train
+from workflow.lib.trainers import IGNORED, Schedule, arguments, train
+from workflow.lib.training import Encoded, begin, encode
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
