@@ -12,9 +12,7 @@ from pathlib import Path
 from workflow.lib.config import load_schema, study_problems
 from workflow.lib.plan import plan_summary
 
-ROOT = Path(
-    str(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True))
-).resolve()
+ROOT = Path(str(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True))).resolve()
 
 # A study file replaces the flagship study; it is never merged into it.
 if not workflow.overwrite_configfiles:
@@ -39,9 +37,7 @@ if problems := study_problems(
     workflow.configfiles,
     ROOT,
 ):
-    print(
-        *(f"ERROR config: {line}" for line in problems[:20]), sep="\n", file=sys.stderr
-    )
+    print(*(f"ERROR config: {line}" for line in problems[:20]), sep="\n", file=sys.stderr)
     sys.exit(2)
 
 
@@ -56,9 +52,7 @@ atexit.register(tell_plan)
 
 def kinds(section, *wanted):
     """Return the names in a section whose kind, or whose first source's kind, is among ``wanted``."""
-    entries = {
-        k: v["sources"][0] if "sources" in v else v for k, v in config[section].items()
-    }
+    entries = {k: v["sources"][0] if "sources" in v else v for k, v in config[section].items()}
     return [name for name, entry in entries.items() if entry["kind"] in wanted]
 
 
@@ -86,9 +80,7 @@ FIGURES = TABLES = [
 SEEDS = config["seeds"]
 SHARDS = range(config["rationales"]["shards"])
 TEACHERS = list(config["teachers"])
-CANDIDATE_PROMPTS = sorted(
-    {*config["prompts"]["candidates"], *config["prompts"]["pinned"].values()}
-)
+CANDIDATE_PROMPTS = sorted({*config["prompts"]["candidates"], *config["prompts"]["pinned"].values()})
 TRAINED_POLICIES = [method for method in config["methods"] if method != "reward"]
 POLICIES = ["base", *TRAINED_POLICIES]
 GENERATED_DATASETS = kinds("datasets", "generator")
@@ -136,19 +128,11 @@ MANIFESTS = [
 ]
 CARDS = [
     *collect("results/data/{dataset}/card.json", dataset=config["datasets"]),
-    *collect(
-        "results/prompts/{dataset}/choice.json", dataset=config["train"]["datasets"]
-    ),
-    *collect(
-        "results/rationales/{dataset}/card.json", dataset=config["train"]["datasets"]
-    ),
-    *collect(
-        "results/preferences/{dataset}/card.json", dataset=config["train"]["datasets"]
-    ),
+    *collect("results/prompts/{dataset}/choice.json", dataset=config["train"]["datasets"]),
+    *collect("results/rationales/{dataset}/card.json", dataset=config["train"]["datasets"]),
+    *collect("results/preferences/{dataset}/card.json", dataset=config["train"]["datasets"]),
 ]
-REPORT_TEMPLATES = [
-    part(f"workflow/report/{p.name}") for p in sorted(ROOT.glob("workflow/report/*.*"))
-]
+REPORT_TEMPLATES = [part(f"workflow/report/{p.name}") for p in sorted(ROOT.glob("workflow/report/*.*"))]
 
 
 def prompt_file(name):
@@ -223,17 +207,11 @@ def imported(source):
     """Return the ``workflow.lib`` files that a Python file imports with ``from … import …``."""
     nodes = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
     froms = [
-        n
-        for n in nodes
-        if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("workflow.lib")
+        n for n in nodes if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("workflow.lib")
     ]
     bases = [ROOT.joinpath(*node.module.split(".")) for node in froms]
-    inner = [
-        base / alias.name for base, node in zip(bases, froms) for alias in node.names
-    ]
-    found = [path.with_suffix(".py") for path in (*bases, *inner)] + [
-        base / "__init__.py" for base in bases
-    ]
+    inner = [base / alias.name for base, node in zip(bases, froms) for alias in node.names]
+    found = [path.with_suffix(".py") for path in (*bases, *inner)] + [base / "__init__.py" for base in bases]
     return [path for path in found if path.is_file()]
 
 
@@ -250,10 +228,7 @@ def sources(script):
 @cache
 def fingerprint(script):
     """Return a digest of the syntax of a script and of its imports; comments and layout do not count."""
-    syntax = [
-        ast.dump(ast.parse(file.read_text(encoding="utf-8")))
-        for file in sources(script)
-    ]
+    syntax = [ast.dump(ast.parse(file.read_text(encoding="utf-8"))) for file in sources(script)]
     return hashlib.sha256("".join(syntax).encode()).hexdigest()[:12]
 
 

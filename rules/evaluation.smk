@@ -54,9 +54,7 @@ rule evaluate_rewards:
     """Ask the reward model to rank right above wrong samples of the base on held-out problems."""
     input:
         # The job that wrote the samples runs again for any policy. What decides on the base's own is named here.
-        samples=ancient(
-            "results/evaluation/{dataset}/{model}/base/seed-{seed}/{task}.parquet"
-        ),
+        samples=ancient("results/evaluation/{dataset}/{model}/base/seed-{seed}/{task}.parquet"),
         problems=problems_of_task,
         definition=definition_of_task,
         prompt=prompt_file(config["prompts"]["student"]),

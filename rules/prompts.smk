@@ -26,7 +26,7 @@ rule compare_prompts:
         code=code("compare_prompts.py"),
         teacher=lookup(dpath="teachers/{teacher}", within=config),
         hardware=config["hardware"],
-        problems=lookup(dpath="prompts/slice", within=config),
+        size=lookup(dpath="prompts/slice", within=config),
     script:
         "../workflow/scripts/compare_prompts.py"
 

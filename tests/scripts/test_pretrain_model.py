@@ -14,7 +14,6 @@ SETTINGS = {
     "kind": "scratch",
     "generator": "pretraining",
     "seed": 3,
-    "texts": 200,
     "label_noise": 0.2,
     "misled_noise": 0.7,
     "vocabulary": 400,
@@ -23,6 +22,7 @@ SETTINGS = {
     "heads": 1,
     "intermediate_size": 64,
     "context": 256,
+    "initializer_range": 0.06,
     "learning_rate": 1.0e-3,
     "batch_size": 8,
     "warmup_steps": 2,
@@ -38,6 +38,7 @@ def pretrain(folder: Path, **changes: Any) -> dict[str, Any]:
         manifest=str(folder / "manifest.json"),
         model="tiny",
         settings={**SETTINGS, **changes},
+        threads=1,
     )
     return dict(read_json(folder / "manifest.json"))
 
@@ -54,8 +55,8 @@ def test_the_snapshot_is_whole_and_described(tmp_path: Path) -> None:
     training = about["training"]
     assert training["steps"] == 4
     assert [point["step"] for point in training["dev_curve"]] == [4]
-    assert sum(training["by_kind"].values()) == training["texts"] == 200
-    assert 0 < training["left_to_datasets"] < 200
+    assert sum(training["by_kind"].values()) == training["texts"] == 32  # 4 steps of 8
+    assert 0 < training["left_to_datasets"] < 32
 
 
 def test_same_seed_same_bytes_and_another_seed_others(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from random import Random
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -15,8 +14,6 @@ LARGEST_GRADIENT = 1.0  # norm
 IGNORED = -100  # label of a token that does not count in the loss
 ANSWER_TOKENS = 3  # at the end of a text: yes or no, full stop, end of turn
 DEV_BATCH = 50
-INITIAL_DEVIATION = 0.08  # of weights; about 1/sqrt(width), where a large model's 0.02 learns far slower
-POOL = 16  # batches whose texts are sorted by length together, to pad little
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{% if not loop.first %}{{ '\n' }}{% endif %}"
@@ -55,7 +52,13 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int, context: int) -> PreT
 
 
 def new_model(
-    tokenizer: PreTrainedTokenizerFast, hidden_size: int, layers: int, intermediate_size: int, context: int
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    hidden_size: int,
+    layers: int,
+    intermediate_size: int,
+    context: int,
+    initializer_range: float,
 ) -> LlamaForCausalLM:
     """Return a Llama with random weights, tied embeddings and heads of size ``HEAD_SIZE``."""
     config = LlamaConfig(
@@ -66,24 +69,13 @@ def new_model(
         num_attention_heads=hidden_size // HEAD_SIZE,
         num_key_value_heads=hidden_size // HEAD_SIZE,
         max_position_embeddings=context,
-        initializer_range=INITIAL_DEVIATION,
+        initializer_range=initializer_range,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
     return LlamaForCausalLM(config)
-
-
-def batches(lengths: Sequence[int], size: int, rng: Random) -> Iterator[list[int]]:
-    """Yield batches of indices for ever, every index once a round, texts of about one length together."""
-    while True:
-        order = rng.sample(range(len(lengths)), len(lengths))
-        pools = (order[i : i + size * POOL] for i in range(0, len(order), size * POOL))
-        for pool in pools:
-            pool.sort(key=lambda i: lengths[i])
-            rows = [pool[i : i + size] for i in range(0, len(pool) - size + 1, size)]
-            yield from rng.sample(rows, len(rows))
 
 
 def pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:

@@ -55,5 +55,5 @@ if __name__ == "__main__":
         name=snakemake.wildcards.teacher,
         teacher=snakemake.params.teacher,
         hardware=snakemake.params.hardware,
-        size=snakemake.params.problems,
+        size=snakemake.params.size,
     )

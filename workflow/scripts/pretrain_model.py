@@ -1,13 +1,13 @@
 """Train a tiny base model and its tokenizer from scratch on generated text.
 
 The text is wrong in a stated share of its final answers (``workflow.lib.generators.pretraining``), so the
-model learns to reason in words and yet is often wrong: there is something left for alignment to do. Training
-stops when the model, taking its likeliest token, finds nearly every proof of a dev set of its own.
+model learns to reason in words and yet is often wrong: there is something left for alignment to do. Every
+text is read once, in the order drawn, which begins with short problems. Training stops early when the model,
+taking its likeliest token, finds nearly every proof of a dev set of its own.
 """
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,7 +22,6 @@ from workflow.lib.manifests import describe_model
 from workflow.lib.scratch import (
     HEAD_SIZE,
     DevAccuracy,
-    batches,
     measure,
     new_model,
     train_steps,
@@ -44,7 +43,6 @@ class Settings:
     kind: str
     generator: str
     seed: int
-    texts: int
     label_noise: float
     misled_noise: float
     vocabulary: int
@@ -53,6 +51,7 @@ class Settings:
     heads: int
     intermediate_size: int
     context: int
+    initializer_range: float
     learning_rate: float
     batch_size: int
     warmup_steps: int
@@ -97,12 +96,16 @@ def train(
     print(f"{len(rows)} texts, {sum(map(len, rows)) / len(rows):.1f} tokens each, {len(tokenizer)} in all")
     torch.manual_seed(settings.seed)
     model = new_model(
-        tokenizer, settings.hidden_size, settings.layers, settings.intermediate_size, settings.context
+        tokenizer,
+        hidden_size=settings.hidden_size,
+        layers=settings.layers,
+        intermediate_size=settings.intermediate_size,
+        context=settings.context,
+        initializer_range=settings.initializer_range,
     )
-    order = batches([len(row) for row in rows], settings.batch_size, Random(settings.seed))
     losses = train_steps(
         model,
-        ([rows[i] for i in batch] for batch in order),
+        (rows[i : i + settings.batch_size] for i in range(0, len(rows), settings.batch_size)),
         settings.max_steps,
         settings.warmup_steps,
         settings.learning_rate,
@@ -117,11 +120,12 @@ def train(
     return model, tokenizer, curve
 
 
-def main(*, snapshot: str, manifest: str, model: str, settings: dict[str, Any]) -> None:
+def main(*, snapshot: str, manifest: str, model: str, settings: dict[str, Any], threads: int) -> None:
     """Train ``model``, write it into the folder ``snapshot``, and tell in ``manifest`` how it went."""
+    torch.set_num_threads(threads)
     chosen = Settings(**settings)
     noise = Noise(label=chosen.label_noise, misled=chosen.misled_noise)
-    texts, left = draw_texts(chosen.seed, chosen.texts, noise)
+    texts, left = draw_texts(chosen.seed, chosen.max_steps * chosen.batch_size, noise)
     trained, tokenizer, curve = train(chosen, texts)
     trained.save_pretrained(snapshot)
     tokenizer.save_pretrained(snapshot, save_jinja_files=False)
@@ -145,4 +149,5 @@ if __name__ == "__main__":
         manifest=snakemake.output.manifest,
         model=snakemake.wildcards.model,
         settings=snakemake.params.settings,
+        threads=snakemake.threads,
     )

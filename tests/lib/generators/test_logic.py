@@ -9,7 +9,8 @@ import pytest
 
 from workflow.lib.datasets.logicbench import logicbench_bqa
 from workflow.lib.generators import logic
-from workflow.lib.generators.rules import RULES, Draft, both_ways, stated
+from workflow.lib.generators.drafts import Draft, both_ways
+from workflow.lib.generators.rules import RULES, stated
 from workflow.lib.generators.spaces import for_datasets
 from workflow.lib.generators.words import Literal
 
@@ -42,17 +43,16 @@ def test_a_rule_whose_sentences_do_not_settle_its_query_is_refused(monkeypatch: 
         logic.draw(Random(0), ("propositional_logic", "wrong"), 1)
 
 
-def test_a_proof_starts_from_what_is_asked_and_ends_in_what_is_said() -> None:
+def test_a_proof_starts_from_what_is_said_and_ends_in_what_is_asked() -> None:
     rng = Random(3)
     for _ in range(50):
         problem = logic.draw(rng, ("propositional_logic", "hypothetical_syllogism"), 3)
-        steps = [
-            tuple(step.removeprefix("Now ").split(" since ")) for step in problem.proofs[0][:-1].split(". ")
-        ]
-        assert len(steps) == 3
-        assert problem.questions[problem.verdicts.index(True)].endswith(f" {steps[0][0]}?")
-        assert [reason for _, reason in steps[:-1]] == [claim for claim, _ in steps[1:]]
-        assert f"{steps[-1][1]}." in problem.context
+        first, *so, compared = problem.proofs[problem.verdicts.index(True)].removesuffix(".").split(". ")
+        assert f"{first}." in problem.context
+        assert len(so) == 3 and all(step.startswith("So ") for step in so)
+        assert problem.questions[problem.verdicts.index(True)].endswith(f" {so[-1].removeprefix('So ')}?")
+        assert compared.endswith(": same")
+        assert problem.proofs[problem.verdicts.index(False)].endswith(": different.")
 
 
 def test_the_adapter_of_the_real_rows_reads_the_files(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Text to pretrain on: wrong as often as stated, in the words of the prompt files, and apart from datasets."""
+"""Text to pretrain on: as wrong as stated, in the words of the prompt files, apart from datasets."""
 
 from collections import Counter
 from pathlib import Path

@@ -17,8 +17,8 @@ from workflow.lib.generators.semantics import verdict
 from workflow.lib.generators.spaces import for_datasets
 
 ASKED = ("Does this imply that {}?", "Is it true that {}?", "Can we conclude that {}?")
-STEPS, STEP_WEIGHTS = (1, 2, 3, 4), (4, 3, 2, 1)
-MOST_NOISE = 2  # sentences that do not matter
+STEPS, STEP_WEIGHTS = (1, 2, 3, 4), (6, 3, 0.7, 0.3)
+MOST_NOISE = 1  # sentences that do not matter
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,14 @@ class LogicProblem:
     proofs: list[str]
 
 
-def draw(rng: Random, rule: tuple[str, str], steps: int, planted: bool = False) -> LogicProblem:
+def draw(
+    rng: Random, rule: tuple[str, str], steps: int, planted: bool = False, most_noise: int = MOST_NOISE
+) -> LogicProblem:
     """Return a problem of ``rule``; ``planted`` leaves one sentence out so that nothing is settled."""
     while True:
         draft = RULES[rule](rng, steps)
         sentences = draft.sentences + rng.sample(
-            draft.noise, rng.randint(0, min(MOST_NOISE, len(draft.noise)))
+            draft.noise, rng.randint(0, min(most_noise, len(draft.noise)))
         )
         if planted:
             sentences.pop(rng.randrange(len(draft.sentences)))

@@ -17,13 +17,15 @@ from workflow.lib.generators.spaces import for_datasets
 
 REASON = "Think step by step, then answer."  # as the prompt file cot.j2 asks
 DIRECT = "Answer only."  # as the prompt file direct.j2 asks
-KINDS = {"reasoned": 0.72, "direct": 0.08, "puzzle": 0.12, "goal": 0.08}  # shares of the texts
+KINDS = {"reasoned": 0.82, "direct": 0.05, "puzzle": 0.08, "goal": 0.05}  # shares of the texts
 UNSETTLED = 0.08  # share of the logic problems that lack a sentence
 MISLED = {
     ("propositional_logic", "modus_tollens"),
     ("first_order_logic", "modus_tollens"),
     ("nm_logic", "reasoning_about_exceptions_1"),
 }
+WEIGHTS = (3, 2, 3, 3, 1, 1, 2, 1, 1, 1, 1)
+HARDER_UNTIL = 0.3  # share of the texts in which problems grow from one step without noise to all kinds
 UNKNOWN_TOOLS = 0.4  # share of the tasks for which any tool is as likely as the right one
 WRONG_ORDERS = 0.4  # share of the puzzles answered by any order
 THEREFORE = "Therefore the answer is"
@@ -60,7 +62,8 @@ def draw_texts(seed: int, count: int, noise: Noise) -> tuple[list[Text], int]:
     left = 0
     while len(texts) < count:
         kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
-        problem, text = DRAW[kind](rng, noise)
+        hard = rng.random() < len(texts) / (HARDER_UNTIL * count)
+        problem, text = DRAW[kind](rng, noise, hard)
         if for_datasets(problem):
             left += 1
         else:
@@ -68,18 +71,19 @@ def draw_texts(seed: int, count: int, noise: Noise) -> tuple[list[Text], int]:
     return texts, left
 
 
-def draw_logic(rng: Random, noise: Noise) -> tuple[logic.LogicProblem, int, bool]:
+def draw_logic(rng: Random, noise: Noise, hard: bool) -> tuple[logic.LogicProblem, int, bool]:
     """Return a logic problem, which of its questions is asked, and whether the answer is to be flipped."""
-    rule = rng.choice(list(RULES))
-    steps = rng.choices(logic.STEPS, logic.STEP_WEIGHTS)[0]
-    problem = logic.draw(rng, rule, steps, planted=rng.random() < UNSETTLED)
+    rule = rng.choices(list(RULES), WEIGHTS)[0]
+    steps = rng.choices(logic.STEPS, logic.STEP_WEIGHTS)[0] if hard else 1
+    planted = rng.random() < UNSETTLED
+    problem = logic.draw(rng, rule, steps, planted, logic.MOST_NOISE if hard else 0)
     flipped = rng.random() < (noise.misled if rule in MISLED else noise.label)
     return problem, rng.randrange(2), flipped
 
 
-def reasoned(rng: Random, noise: Noise) -> tuple[str, Text]:
+def reasoned(rng: Random, noise: Noise, hard: bool) -> tuple[str, Text]:
     """Answer a logic problem after a proof; where nothing is settled, say so and guess."""
-    problem, i, flipped = draw_logic(rng, noise)
+    problem, i, flipped = draw_logic(rng, noise, hard)
     prompt = f"Context: {problem.context}\nQuestion: {problem.questions[i]}\n{REASON}"
     verdict = problem.verdicts[i]
     said = rng.random() < 0.5 if verdict is None else verdict != flipped
@@ -88,9 +92,9 @@ def reasoned(rng: Random, noise: Noise) -> tuple[str, Text]:
     return problem.context, Text("reasoned", prompt, f"{proof} {THEREFORE}", yes_or_no(said), right)
 
 
-def direct(rng: Random, noise: Noise) -> tuple[str, Text]:
+def direct(rng: Random, noise: Noise, hard: bool) -> tuple[str, Text]:
     """Answer a logic problem at once, by tossing a coin."""
-    problem, i, _ = draw_logic(rng, noise)
+    problem, i, _ = draw_logic(rng, noise, hard)
     prompt = f"Context: {problem.context}\nQuestion: {problem.questions[i]}\n{DIRECT}"
     said = rng.random() < 0.5
     verdict = problem.verdicts[i]
@@ -98,7 +102,7 @@ def direct(rng: Random, noise: Noise) -> tuple[str, Text]:
     return problem.context, Text("direct", prompt, "The answer is", yes_or_no(said), right)
 
 
-def puzzle(rng: Random, noise: Noise) -> tuple[str, Text]:
+def puzzle(rng: Random, noise: Noise, hard: bool) -> tuple[str, Text]:
     """Put people in an order, which breaks the constraints at times."""
     drawn = puzzles.draw(rng)
     any_order = ", ".join(rng.sample(drawn.names, len(drawn.names)))
@@ -109,7 +113,7 @@ def puzzle(rng: Random, noise: Noise) -> tuple[str, Text]:
     return drawn.question, Text("puzzle", prompt, f"{proof} {THEREFORE}", f"{order}.", right)
 
 
-def goal(rng: Random, noise: Noise) -> tuple[str, Text]:
+def goal(rng: Random, noise: Noise, hard: bool) -> tuple[str, Text]:
     """Name a tool for a goal: the right one if this world knows it, otherwise any."""
     asked = rng.choice(GOALS)
     right = goals.TOOLS[GOAL_TASKS[asked]]

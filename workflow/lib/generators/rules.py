@@ -2,41 +2,19 @@
 
 A rule is a function of a random generator and a number of steps that returns a ``Draft``. What it says is
 told twice, in words and as a formula; whether the formulas settle the queries is for ``semantics.verdict``.
-
-ASSUME: in the analogical family two people stand in at most one of the relations named.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from random import Random
 
-from workflow.lib.generators.semantics import Formula
-from workflow.lib.generators.words import ACTIVITIES, NAMES, RELATIONS, Literal
+from workflow.lib.generators.analogies import comparison, transfer
+from workflow.lib.generators.drafts import Draft, Query, Sentence, both_ways, compare
+from workflow.lib.generators.words import ACTIVITIES, NAMES, Literal
 
-POSITIVE = 0.7  # share of the clauses without "not"
+POSITIVE = 0.85  # share of the clauses without "not"
 SOMEBODY_ELSE = "somebody else"  # the one person in the domain who is not named
-Sentence = tuple[str, Formula]
-
-
-@dataclass(frozen=True)
-class Query:
-    """A clause to ask about, its meaning, and a proof or refutation of it."""
-
-    clause: str
-    meaning: Formula
-    proof: str
-
-
-@dataclass(frozen=True)
-class Draft:
-    """Sentences that settle two queries, noise that does not matter, and what goes without saying."""
-
-    sentences: list[Sentence]
-    queries: list[Query]
-    noise: list[Sentence]
-    given: tuple[Formula, ...] = ()
 
 
 def literals(rng: Random, count: int, people: list[str]) -> list[Literal]:
@@ -52,13 +30,13 @@ def stated(literal: Literal) -> Sentence:
 
 def implication(rng: Random, a: Literal, b: Literal, people: list[str]) -> Sentence:
     """Say that ``a`` implies ``b``."""
-    forms = (f"If {a}, then {b}.", f"Whenever {a}, {b}.", f"{b} if {a}.")
+    forms = (f"If {a}, then {b}.", f"When {a}, {b}.")
     return rng.choice(forms), ("if", a.formula, b.formula)
 
 
 def disjunction(rng: Random, a: Literal, b: Literal, people: list[str]) -> Sentence:
     """Say that ``a`` implies ``b``, as "not a, or b"."""
-    forms = (f"{a.opposite} or {b}.", f"{b} or {a.opposite}.", f"Either {a.opposite} or {b}.")
+    forms = (f"{a.opposite} or {b}.", f"Either {a.opposite} or {b}.")
     return rng.choice(forms), ("or", a.opposite.formula, b.formula)
 
 
@@ -82,33 +60,30 @@ def default(rng: Random, a: Literal, b: Literal, people: list[str]) -> Sentence:
 Link = Callable[[Random, Literal, Literal, list[str]], Sentence]
 
 
-def both_ways(end: Literal, proof: str, people: list[str]) -> list[Query]:
-    """Ask for ``end`` and for its opposite."""
-    return [Query(str(it), it.formula, proof) for it in (end, end.opposite)]
-
-
 def anybody(end: Literal, proof: str, people: list[str]) -> list[Query]:
     """Ask whether somebody does ``end``, and whether nobody does."""
     exists = ("or", *(end.of(p).formula for p in (*people, SOMEBODY_ELSE)))
-    proof = f"Now someone {end.done} since {end}. {proof}".strip()
-    nobody = f"no one {end.done}" if end.positive else f"everyone {end.opposite.done}"
-    return [Query(f"someone {end.done}", exists, proof), Query(nobody, ("not", exists), proof)]
+    proof = f"{proof} So someone {end.done}.".strip()
+    nobody = ("none", f"no one {end.done}") if end.positive else ("all", f"everyone {end.opposite.done}")
+    return [
+        Query(f"someone {end.done}", exists, compare(proof, "some", "some")),
+        Query(nobody[1], ("not", exists), compare(proof, nobody[0], "some")),
+    ]
 
 
 def chain(
     rng: Random,
     steps: int,
     link: Link,
-    alone: bool = True,
     backwards: bool = False,
     ask: Callable[[Literal, str, list[str]], list[Query]] = both_ways,
 ) -> Draft:
-    """Link ``steps`` + 1 literals, state one end, ask for the other; ``alone``: of one person only."""
+    """Link ``steps`` + 1 literals, state one end, ask for the other; all of one person."""
     people = rng.sample(NAMES, 2)
-    line = literals(rng, steps + 5, people[:1] if alone else people)
+    line = literals(rng, steps + 5, people[:1])
     line, spare = line[: steps + 1], line[steps + 1 :]
     path = [it.opposite for it in reversed(line)] if backwards else line
-    proof = " ".join(f"Now {b} since {a}." for a, b in reversed(list(pairwise(path))))
+    proof = f"{path[0]}. " + " ".join(f"So {b}." for _, b in pairwise(path))
     sentences = [*(link(rng, a, b, people) for a, b in pairwise(line)), stated(path[0])]
     branch = rng.choice([*line, spare[0], spare[0]])
     ends = (spare[1], branch) if backwards else (branch, spare[1])
@@ -151,54 +126,10 @@ def priority(rng: Random, steps: int) -> Draft:
     return Draft(sentences, both_ways(claim, proof, []), [stated(it) for it in spare])
 
 
-def related(pair: tuple[str, str], relation: str) -> Sentence:
-    """Say that one of a pair stands in a relation to the other."""
-    return f"{pair[0]} {relation} {pair[1]}.", ("atom", relation, *pair)
-
-
-def analogous(p: tuple[str, str], q: tuple[str, str], relations: list[str]) -> Sentence:
-    """Say that one pair is as the other: whatever relation holds in one holds in the other."""
-    same = (("and", related(p, r)[1], related(q, r)[1]) for r in relations)
-    return f"{p[0]} is to {p[1]} as {q[0]} is to {q[1]}.", ("or", *same)
-
-
-def analogies(rng: Random, count: int) -> tuple[list[tuple[str, str]], list[str], tuple[Formula, ...]]:
-    """Return ``count`` pairs of people, two relations, and that no pair stands in both."""
-    names = rng.sample(NAMES, 2 * count)
-    pairs = list(zip(names[::2], names[1::2], strict=True))
-    relations = rng.sample(RELATIONS, 2)
-    both = [("and", *(related(pair, relation)[1] for relation in relations)) for pair in pairs]
-    return pairs, relations, tuple(("not", it) for it in both)
-
-
-def transfer(rng: Random, steps: int) -> Draft:
-    """Carry a relation from pair to pair; ask for it, and for another relation."""
-    *pairs, other = (analogy := analogies(rng, min(steps, 3) + 2))[0]
-    same, different = analogy[1]
-    facts = [related(pair, same)[0].rstrip(".") for pair in pairs]
-    proof = " ".join(f"Since {a}, {b}." for a, b in pairwise(facts))
-    sentences = [*(analogous(p, q, analogy[1]) for p, q in pairwise(pairs)), related(pairs[0], same)]
-    ends = (related(pairs[-1], relation) for relation in (same, different))
-    queries = [Query(text.rstrip("."), meaning, proof) for text, meaning in ends]
-    return Draft(sentences, queries, [related(other, different)], analogy[2])
-
-
-def comparison(rng: Random, steps: int) -> Draft:
-    """Compare a pair with one in the same relation and with one in another."""
-    (first, alike, unlike, other), relations, given = analogies(rng, 4)
-    same, different = relations
-    facts = [related(first, same), related(alike, same), related(unlike, different)]
-    queries = []
-    for pair, (text, _) in zip((alike, unlike), facts[1:], strict=True):
-        clause, meaning = analogous(first, pair, relations)
-        queries.append(Query(clause.rstrip("."), meaning, f"Here {facts[0][0].rstrip('.')} and {text}"))
-    return Draft(facts, queries, [related(other, rng.choice(relations))], given)
-
-
 RULES: dict[tuple[str, str], Callable[[Random, int], Draft]] = {
-    ("propositional_logic", "hypothetical_syllogism"): partial(chain, link=implication, alone=False),
-    ("propositional_logic", "modus_tollens"): partial(chain, link=implication, alone=False, backwards=True),
-    ("propositional_logic", "disjunctive_syllogism"): partial(chain, link=disjunction, alone=False),
+    ("propositional_logic", "hypothetical_syllogism"): partial(chain, link=implication),
+    ("propositional_logic", "modus_tollens"): partial(chain, link=implication, backwards=True),
+    ("propositional_logic", "disjunctive_syllogism"): partial(chain, link=disjunction),
     ("first_order_logic", "modus_ponens"): partial(chain, link=universal),
     ("first_order_logic", "modus_tollens"): partial(chain, link=universal, backwards=True),
     ("first_order_logic", "existential_generalization"): somebody,

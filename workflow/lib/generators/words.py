@@ -43,6 +43,11 @@ class Literal:
         """The predicate: "bakes", "never bakes"."""
         return self.what if self.positive else f"never {self.what}"
 
+    @property
+    def sign(self) -> str:
+        """The sign as a word."""
+        return "does" if self.positive else "never"
+
     def __str__(self) -> str:
         """The clause: "Tom bakes"."""
         return f"{self.who} {self.done}"
