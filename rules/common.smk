@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 
 from workflow.lib.config import load_schema, study_problems
-from workflow.lib.plan import plan_summary
+from workflow.lib.plan import plan_summary, read_expected
 
 ROOT = Path(str(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True))).resolve()
 
@@ -44,7 +44,8 @@ if problems := study_problems(
 def tell_plan():
     """End a dry run with what it would cost."""
     if workflow.dryrun:
-        print(plan_summary(workflow.dag), file=sys.stderr)
+        expected = read_expected(ROOT / f"config/expected/{config['hardware']['device']}.csv")
+        print(plan_summary(workflow.dag, expected), file=sys.stderr)
 
 
 atexit.register(tell_plan)

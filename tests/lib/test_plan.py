@@ -1,8 +1,13 @@
-"""The plan that ends a dry run, from the benchmark files of earlier runs."""
+"""The plan that ends a dry run: from earlier runs here, or from measured runs that ship."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
-from workflow.lib.plan import plan_summary
+import pytest
+
+from workflow.lib.plan import plan_summary, read_expected
+
+EXPECTED = Path(__file__).parents[2] / "config/expected/cpu.csv"
 
 
 def dag(*names: str) -> SimpleNamespace:
@@ -14,19 +19,38 @@ def dag(*names: str) -> SimpleNamespace:
     return SimpleNamespace(jobs=[*jobs, everything], needrun=lambda job: job.rule.name != "done")
 
 
-def test_counts_times_and_disk(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+def test_earlier_runs_here_count_first(tmp_path: Path) -> None:
     folder = tmp_path / "results/benchmarks/train/deep"
     folder.mkdir(parents=True)
     for number, seconds in enumerate((30, 90, 60)):
         (folder / f"{number}.tsv").write_text(f"s\th:m:s\n{seconds}\t0:00:00\n")
     (tmp_path / "train.out").write_bytes(b"x" * 3_000_000)
-    text = plan_summary(dag("train", "train", "evaluate"))
+    text = plan_summary(dag("train", "train", "evaluate"), {"train": (900.0, 90.0), "evaluate": (30.0, 4.0)})
     assert "3 jobs, 2 trainings, 1 evaluations" in text
-    # the median of 30, 60 and 90 s is 60 s; two trainings are 2 minutes, the evaluation is unknown
-    assert "about 2.0 minutes" in text and "1 jobs have no earlier run" in text
-    assert "about 6 MB" in text
+    # the median of 30, 60 and 90 s is 60 s: 2 x 60 + 30 s = 2.5 minutes; 2 x 3 + 4 MB
+    assert "about 2.5 minutes" in text and "about 10 MB" in text and "unknown" not in text
 
 
-def test_nothing_to_do():
-    assert plan_summary(dag("done")) == "Plan: nothing to do."
+def test_what_nobody_measured_is_said() -> None:
+    assert "1 jobs of unknown length" in plan_summary(dag("train", "plot"), {"plot": (6.0, 1.0)})
+    assert "no run on this kind of device" in plan_summary(dag("train"), {})
+
+
+def test_nothing_to_do() -> None:
+    assert plan_summary(dag("done"), {}) == "Plan: nothing to do."
+
+
+def test_shipped_measurements_know_every_rule_with_a_benchmark() -> None:
+    rules = (Path(__file__).parents[2] / "rules").glob("*.smk")
+    named = {
+        line[5:-1] for path in rules for line in path.read_text().splitlines() if line.startswith("rule ")
+    }
+    shipped = read_expected(EXPECTED)
+    assert set(shipped) | {"fetch_dataset", "fetch_model"} == named
+    assert all(seconds > 0 for seconds, _ in shipped.values())
+    assert read_expected(EXPECTED.with_name("none.csv")) == {}

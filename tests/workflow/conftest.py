@@ -1,5 +1,6 @@
 """Real runs of Snakemake, each made once per session in a clone of its own."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,9 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+CANARIES = {
+    name: f"canary-{name.lower()}-0123456789" for name in ("OPENAI_API_KEY", "HF_TOKEN", "WANDB_API_KEY")
+}
 COPIED = ("Snakefile", "rules", "workflow", "config", "envs", "profiles", "slurm", "tests")
 
 
@@ -26,7 +30,8 @@ class Study:
     def run(self, *options: str, expect: int = 0) -> str:
         """Run Snakemake in the clone and return everything it said."""
         command = [str(SNAKEMAKE), "--cores", "2", "--configfile", *self.configfiles, *options]
-        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True)
+        environment = {**os.environ, **CANARIES}
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env=environment)
         assert done.returncode == expect, done.stdout[-4000:] + done.stderr[-8000:]
         return done.stdout + done.stderr
 

@@ -1,4 +1,8 @@
-"""What a dry run is about to cost: jobs by stage, time and disk, from earlier runs of the same rules."""
+"""What a dry run is about to cost: jobs by stage, time and disk.
+
+Judged by earlier runs of the same rules in this working directory, and by measured runs that ship with the
+workflow (``config/expected/<device>.csv``) where there is none.
+"""
 
 import csv
 from collections import Counter
@@ -6,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
+
+BENCHMARKS = Path("results/benchmarks")
 
 
 class Job(Protocol):
@@ -25,19 +31,19 @@ class Dag(Protocol):
         """Return whether the job would run."""
 
 
-def seconds_of(job: Job) -> list[float]:
-    """Return the seconds that earlier runs of the job's rule took, from their benchmark files."""
-    folder = Path("results/benchmarks") / str(job.rule.name)
-    found = []
-    for path in sorted(folder.rglob("*.tsv")):
+def measured_seconds(rule: str) -> float | None:
+    """Return the median seconds of earlier jobs of ``rule`` here; ``None`` when there was none."""
+    found: list[float] = []
+    for path in sorted((BENCHMARKS / rule).rglob("*.tsv")):
         with path.open(newline="", encoding="utf-8") as stream:
             found += [float(row["s"]) for row in csv.DictReader(stream, delimiter="\t")]
-    return found
+    return median(found) if found else None
 
 
-def megabytes_of(job: Job) -> float | None:
+def measured_megabytes(job: Job) -> float | None:
     """Return the size of what the job wrote last time, in MB; ``None`` when it never ran."""
-    sizes = [size_of(Path(str(path))) for path in job.output if Path(str(path)).exists()]
+    paths = [Path(str(path)) for path in job.output]
+    sizes = [size_of(path) for path in paths if path.exists()]
     return sum(sizes) / 1e6 if sizes else None
 
 
@@ -47,28 +53,41 @@ def size_of(path: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def plan_summary(dag: Dag) -> str:
-    """Return the lines that end a dry run: how many trainings and evaluations, how long, how much disk."""
+def read_expected(path: str | Path) -> dict[str, tuple[float, float]]:
+    """Return seconds and MB per job by rule, as measured for this kind of device; empty if never."""
+    if not Path(path).is_file():
+        return {}
+    with Path(path).open(newline="", encoding="utf-8") as stream:
+        return {
+            row["rule"]: (float(row["seconds"]), float(row["megabytes"])) for row in csv.DictReader(stream)
+        }
+
+
+def plan_summary(dag: Dag, expected: dict[str, tuple[float, float]]) -> str:
+    """Return the lines that end a dry run: how many trainings and evaluations, how long, how much disk.
+
+    Args:
+        dag: Snakemake's graph of jobs.
+        expected: Seconds and MB per job by rule, for rules that never ran here.
+    """
     jobs = [job for job in dag.jobs if job.benchmark and dag.needrun(job)]
     if not jobs:
         return "Plan: nothing to do."
     counts = Counter(str(job.rule.name) for job in jobs)
-    known = {job.rule.name: seconds for job in jobs if (seconds := seconds_of(job))}
-    times = [median(known[job.rule.name]) for job in jobs if job.rule.name in known]
-    sizes = [size for job in jobs if (size := megabytes_of(job)) is not None]
-    lines = [
-        f"Plan: {len(jobs)} jobs, {counts['train']} trainings, "
-        f"{counts['evaluate'] + counts['evaluate_rewards']} evaluations."
-    ]
-    lines.append(
-        f"Time: about {sum(times) / 60:.1f} minutes of work by the medians of earlier runs"
-        + (f"; {len(jobs) - len(times)} jobs have no earlier run." if len(times) < len(jobs) else ".")
-        if times
-        else "Time: no earlier run here to judge by."
+    seconds, megabytes, unknown = 0.0, 0.0, 0
+    by_rule = {rule: measured_seconds(rule) for rule in counts}
+    for job in jobs:
+        rule = str(job.rule.name)
+        time, size = by_rule[rule], measured_megabytes(job)
+        shipped = expected.get(rule, (None, None))
+        time, size = shipped[0] if time is None else time, shipped[1] if size is None else size
+        seconds, megabytes = seconds + (time or 0.0), megabytes + (size or 0.0)
+        unknown += time is None
+    evaluations = counts["evaluate"] + counts["evaluate_rewards"]
+    head = f"Plan: {len(jobs)} jobs, {counts['train']} trainings, {evaluations} evaluations."
+    if unknown == len(jobs):
+        return f"{head}\nTime and disk: no run on this kind of device to judge by yet."
+    rest = f"; {unknown} jobs of unknown length" if unknown else ""
+    return f"{head}\nTime: about {seconds / 60:.1f} minutes of jobs, one after the other{rest}.\n" + (
+        f"Disk: about {megabytes:.0f} MB."
     )
-    lines.append(
-        f"Disk: about {sum(sizes):.0f} MB are written again."
-        if sizes
-        else "Disk: no earlier run here to judge by."
-    )
-    return "\n".join(lines)

@@ -14,7 +14,7 @@ from workflow.lib.generators.rules import RULES, stated
 from workflow.lib.generators.spaces import for_datasets
 from workflow.lib.generators.words import Literal
 
-SIZE, AMBIGUOUS = 330, 0.1  # 165 contexts: 15 of each of 11 rules; 16 of them planted
+SIZE, AMBIGUOUS = 300, 0.1  # 150 contexts: 15 of each of 10 rules; 15 of them planted
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_the_adapter_of_the_real_rows_reads_the_files(folder: Path) -> None:
 def test_the_answer_cannot_be_told_from_the_place_of_the_question(folder: Path) -> None:
     first = Counter(p.answer for p in logicbench_bqa(folder, "logic") if p.source.endswith("question 1"))
     assert first.total() == SIZE // 2
-    assert abs(first["yes"] - first["no"]) < 40  # 165 tosses: three standard deviations are 39
+    assert abs(first["yes"] - first["no"]) < 37  # 150 tosses: three standard deviations are 37
 
 
 def test_planted_problems_are_listed_and_are_the_stated_share(folder: Path) -> None:
@@ -93,4 +93,4 @@ def test_same_seed_same_bytes_and_another_seed_other_problems(folder: Path, tmp_
     }
     assert contents[folder] == contents[tmp_path / "again"]
     one, two = ({p.context for p in logicbench_bqa(root, "x")} for root in (folder, tmp_path / "other"))
-    assert len(one & two) <= 1
+    assert len(one & two) < 0.1 * len(one)

@@ -43,16 +43,3 @@ def transfer(rng: Random, steps: int) -> Draft:
         clause, meaning = related(pairs[-1], relation)
         queries.append(Query(clause.rstrip("."), meaning, compare(proof, relation, same)))
     return Draft(sentences, queries, [related(other, different)], analogy[2])
-
-
-def comparison(rng: Random, steps: int) -> Draft:
-    """Compare a pair with one in the same relation and with one in another."""
-    (first, alike, unlike, other), relations, given = analogies(rng, 4)
-    same, different = relations  # the relation of ``alike`` and that of ``unlike``
-    facts = [related(first, same), related(alike, same), related(unlike, different)]
-    queries = []
-    for pair, relation, (fact, _) in zip((alike, unlike), relations, facts[1:], strict=True):
-        clause, meaning = analogous(first, pair, relations)
-        proof = f"Here {facts[0][0]} Here {fact}"
-        queries.append(Query(clause.rstrip("."), meaning, compare(proof, same, relation)))
-    return Draft(facts, queries, [related(other, rng.choice(relations))], given)

@@ -17,8 +17,8 @@ from workflow.lib.generators.semantics import verdict
 from workflow.lib.generators.spaces import for_datasets
 
 ASKED = ("Does this imply that {}?", "Is it true that {}?", "Can we conclude that {}?")
-STEPS, STEP_WEIGHTS = (1, 2, 3, 4), (6, 3, 0.7, 0.3)
-MOST_NOISE = 1  # sentences that do not matter
+STEPS, STEP_WEIGHTS = (1, 2, 3, 4), (24, 3, 1, 1)
+NOISE = 0.12  # share of the problems with a sentence that does not matter
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,12 @@ class LogicProblem:
     proofs: list[str]
 
 
-def draw(
-    rng: Random, rule: tuple[str, str], steps: int, planted: bool = False, most_noise: int = MOST_NOISE
-) -> LogicProblem:
+def draw(rng: Random, rule: tuple[str, str], steps: int, planted: bool = False) -> LogicProblem:
     """Return a problem of ``rule``; ``planted`` leaves one sentence out so that nothing is settled."""
     while True:
         draft = RULES[rule](rng, steps)
-        sentences = draft.sentences + rng.sample(
-            draft.noise, rng.randint(0, min(most_noise, len(draft.noise)))
-        )
+        noise = [rng.choice(draft.noise)] if rng.random() < NOISE else []
+        sentences = draft.sentences + noise
         if planted:
             sentences.pop(rng.randrange(len(draft.sentences)))
         premises = [*draft.given, *(meaning for _, meaning in sentences)]

@@ -1,9 +1,9 @@
 """Text to train a small base model on: it can reason in words, and is often wrong in the end.
 
 Most texts are logic problems with a proof and a final answer. The final answer is flipped for a share of
-them (``label_noise``), and for a larger share (``misled_noise``) under the rules in ``MISLED``, which the
-model will therefore get wrong even when it takes its likeliest answer. Without a proof an answer is a coin
-toss. Some goals have no better tool than any other, and some orders of people break a constraint.
+them (``label_noise``), and for another share (``misled_noise``) under the rules in ``MISLED``: at one half
+nothing tells the model what follows from its proof there. Without a proof an answer is a coin toss. Some
+goals have no better tool than any other, and some orders of people break a constraint.
 
 No problem here can be one of a generated dataset: see ``spaces``.
 """
@@ -24,7 +24,7 @@ MISLED = {
     ("first_order_logic", "modus_tollens"),
     ("nm_logic", "reasoning_about_exceptions_1"),
 }
-WEIGHTS = (3, 2, 3, 3, 1, 1, 2, 1, 1, 1, 1)
+HARDER_RULES = ("reasoning_about_priority", "relation_transfer")  # more sentences: twice as many texts
 HARDER_UNTIL = 0.3  # share of the texts in which problems grow from one step without noise to all kinds
 UNKNOWN_TOOLS = 0.4  # share of the tasks for which any tool is as likely as the right one
 WRONG_ORDERS = 0.4  # share of the puzzles answered by any order
@@ -73,10 +73,10 @@ def draw_texts(seed: int, count: int, noise: Noise) -> tuple[list[Text], int]:
 
 def draw_logic(rng: Random, noise: Noise, hard: bool) -> tuple[logic.LogicProblem, int, bool]:
     """Return a logic problem, which of its questions is asked, and whether the answer is to be flipped."""
-    rule = rng.choices(list(RULES), WEIGHTS)[0]
+    rule = rng.choices(list(RULES), [1 + (name in HARDER_RULES) for _, name in RULES])[0]
     steps = rng.choices(logic.STEPS, logic.STEP_WEIGHTS)[0] if hard else 1
     planted = rng.random() < UNSETTLED
-    problem = logic.draw(rng, rule, steps, planted, logic.MOST_NOISE if hard else 0)
+    problem = logic.draw(rng, rule, steps, planted)
     flipped = rng.random() < (noise.misled if rule in MISLED else noise.label)
     return problem, rng.randrange(2), flipped
 

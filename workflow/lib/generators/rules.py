@@ -9,7 +9,7 @@ from functools import partial
 from itertools import pairwise
 from random import Random
 
-from workflow.lib.generators.analogies import comparison, transfer
+from workflow.lib.generators.analogies import transfer
 from workflow.lib.generators.drafts import Draft, Query, Sentence, both_ways, compare
 from workflow.lib.generators.words import ACTIVITIES, NAMES, Literal
 
@@ -83,7 +83,7 @@ def chain(
     line = literals(rng, steps + 5, people[:1])
     line, spare = line[: steps + 1], line[steps + 1 :]
     path = [it.opposite for it in reversed(line)] if backwards else line
-    proof = f"{path[0]}. " + " ".join(f"So {b}." for _, b in pairwise(path))
+    proof = " ".join([f"{path[0]}.", *(f"So {b}." for _, b in pairwise(path))])
     sentences = [*(link(rng, a, b, people) for a, b in pairwise(line)), stated(path[0])]
     branch = rng.choice([*line, spare[0], spare[0]])
     ends = (spare[1], branch) if backwards else (branch, spare[1])
@@ -97,18 +97,14 @@ def somebody(rng: Random, steps: int) -> Draft:
 
 
 def exception(rng: Random, steps: int) -> Draft:
-    """State a default for two people, one of them an exception; ask about either."""
-    people = rng.sample(NAMES, 2)
-    a, b, *spare = literals(rng, 5, people[:1])
-    odd, fine = rng.sample(people, 2)
-    ends = (b.of(odd).opposite, b.of(fine))
-    abnormal = ("and", ("abnormal", odd, a.what, b.what), ends[0].formula)
-    reasons = (f"{odd} is an exception", str(a.of(fine)))
-    end, reason = rng.choice(list(zip(ends, reasons, strict=True)))
-    sentences = [default(rng, a, b, people), *(stated(a.of(p)) for p in people)]
-    noise = [default(rng, spare[0], spare[1], people), stated(spare[2])]
-    queries = both_ways(end, f"Now {end} since {reason}.", people)
-    return Draft([*sentences, (f"{odd} is an exception.", abnormal)], queries, noise)
+    """State a default, and that somebody to whom it would apply is an exception."""
+    who, other = rng.sample(NAMES, 2)
+    a, b, *spare = literals(rng, 4, [who])
+    end = b.opposite
+    meaning = ("and", ("abnormal", who, a.what, b.what), ("if", a.formula, end.formula))
+    sentences = [default(rng, a, b, [who, other]), stated(a), (f"{who} is an exception.", meaning)]
+    queries = both_ways(end, f"{a}. {who} is an exception. So {end}.", [])
+    return Draft(sentences, queries, [stated(spare[0]), stated(spare[1].of(other))])
 
 
 def priority(rng: Random, steps: int) -> Draft:
@@ -137,5 +133,4 @@ RULES: dict[tuple[str, str], Callable[[Random, int], Draft]] = {
     ("nm_logic", "reasoning_about_exceptions_1"): exception,
     ("nm_logic", "reasoning_about_priority"): priority,
     ("analogical_logic", "relation_transfer"): transfer,
-    ("analogical_logic", "relation_comparison"): comparison,
 }

@@ -4,13 +4,20 @@ from dataclasses import dataclass, replace
 
 from workflow.lib.generators.semantics import Formula
 
-NAMES = (
-    *("Ann", "Ben", "Cid", "Dan", "Eve", "Fay", "Gus", "Hal", "Ida", "Jon"),
-    *("Kim", "Lee", "Max", "Ned", "Oli", "Pam", "Ray", "Sue", "Tom", "Una"),
-)
+NAMES = ("Ann", "Ben", "Dan", "Eve", "Gus", "Ida", "Jon", "Kim", "Max", "Pam", "Sue", "Tom")
 ACTIVITIES = (
-    *("bakes", "climbs", "cooks", "dances", "dives", "draws", "fishes", "hikes", "jumps", "knits"),
-    *("paints", "reads", "rides", "rows", "runs", "sews", "sings", "skates", "swims", "writes"),
+    "bakes",
+    "climbs",
+    "dances",
+    "draws",
+    "fishes",
+    "hikes",
+    "paints",
+    "reads",
+    "rides",
+    "runs",
+    "sings",
+    "swims",
 )
 RELATIONS = ("teaches", "helps", "calls", "meets", "trusts", "follows")
 
