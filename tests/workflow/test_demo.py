@@ -56,11 +56,12 @@ def test_the_reward_model_ranks_held_out_pairs(demo):
 def test_base_is_below_its_ceiling_sampled_and_greedy(demo):
     rows = read_csv(demo.root / "results/analysis/accuracy.csv")
     base = {
-        row["task"]: float(row["estimate"])
+        row["task"]: (float(row["low"]), float(row["high"]))
         for row in rows
         if (row["method"], row["seed"], row["metric"]) == ("base", "all", "accuracy")
     }
-    assert 0.4 < base["logicbench_sampled"] < 0.8 and 0.5 < base["logicbench_greedy"] < 0.9
+    assert 0.4 < base["logicbench_sampled"][0] < base["logicbench_sampled"][1] < 0.7
+    assert 0.6 < base["logicbench_greedy"][0] < base["logicbench_greedy"][1] < 0.96
 
 
 def test_no_method_collapses(demo):
