@@ -27,12 +27,12 @@ def main(results: Path) -> None:
     """Print a row per rule of the finished run in the folder ``results``."""
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(["rule", "seconds", "megabytes"])
-    for folder in sorted((results / "benchmarks").iterdir()):
-        jobs = sorted(folder.rglob("*.tsv"))
+    for entry in sorted((results / "benchmarks").iterdir()):
+        rule, jobs = entry.stem, [entry] if entry.is_file() else sorted(entry.rglob("*.tsv"))
         seconds = [float(row["s"]) for job in jobs for row in csv.DictReader(job.open(), delimiter="\t")]
-        written = results / FOLDERS[folder.name] if folder.name in FOLDERS else None
+        written = results / FOLDERS[rule] if rule in FOLDERS else None
         size = sum(p.stat().st_size for p in written.rglob("*") if p.is_file()) if written else 0
-        out.writerow([folder.name, round(median(seconds), 1), round(size / len(jobs) / 1e6, 2)])
+        out.writerow([rule, round(median(seconds), 1), round(size / len(jobs) / 1e6, 2)])
 
 
 if __name__ == "__main__":

@@ -29,10 +29,14 @@ def test_earlier_runs_here_count_first(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for number, seconds in enumerate((30, 90, 60)):
         (folder / f"{number}.tsv").write_text(f"s\th:m:s\n{seconds}\t0:00:00\n")
+    (tmp_path / "results/benchmarks/plot.tsv").write_text("s\th:m:s\n6\t0:00:00\n")
     (tmp_path / "train.out").write_bytes(b"x" * 3_000_000)
-    text = plan_summary(dag("train", "train", "evaluate"), {"train": (900.0, 90.0), "evaluate": (30.0, 4.0)})
-    assert "3 jobs, 2 trainings, 1 evaluations" in text
-    # the median of 30, 60 and 90 s is 60 s: 2 x 60 + 30 s = 2.5 minutes; 2 x 3 + 4 MB
+    text = plan_summary(
+        dag("train", "train", "evaluate", "plot"),
+        {"train": (900.0, 90.0), "evaluate": (24.0, 3.0), "plot": (900.0, 1.0)},
+    )
+    assert "4 jobs, 2 trainings, 1 evaluations" in text
+    # the median of 30, 60 and 90 s is 60 s: 2 x 60 + 24 + 6 s = 2.5 minutes; 2 x 3 + 3 + 1 MB
     assert "about 2.5 minutes" in text and "about 10 MB" in text and "unknown" not in text
 
 

@@ -34,7 +34,7 @@ class Dag(Protocol):
 def measured_seconds(rule: str) -> float | None:
     """Return the median seconds of earlier jobs of ``rule`` here; ``None`` when there was none."""
     found: list[float] = []
-    for path in sorted((BENCHMARKS / rule).rglob("*.tsv")):
+    for path in [*BENCHMARKS.glob(f"{rule}.tsv"), *sorted((BENCHMARKS / rule).rglob("*.tsv"))]:
         with path.open(newline="", encoding="utf-8") as stream:
             found += [float(row["s"]) for row in csv.DictReader(stream, delimiter="\t")]
     return median(found) if found else None
