@@ -48,6 +48,7 @@ DATA_EDGES = {
     ("normalise_dataset", "verify_rationales"),
     ("normalise_dataset", "build_preferences"),
     ("normalise_dataset", "evaluate"),
+    ("normalise_dataset", "evaluate_rewards"),  # decides on the base's samples
     ("compare_prompts", "choose_prompts"),
     ("choose_prompts", "sample_rationales"),
     ("sample_rationales", "verify_rationales"),

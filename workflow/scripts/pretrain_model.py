@@ -16,7 +16,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from workflow.lib.chat import check_contract, render, token_ids
 from workflow.lib.errors import DataError
 from workflow.lib.files import write_json
-from workflow.lib.generators.pretraining import Noise, Text, draw_texts
+from workflow.lib.generators.pretraining import Noise, Text, draw_right, draw_texts
 from workflow.lib.logs import capture
 from workflow.lib.manifests import describe_model
 from workflow.lib.scratch import (
@@ -76,12 +76,6 @@ def encode(tokenizer: PreTrainedTokenizerFast, texts: list[Text], context: int) 
     return rows
 
 
-def draw_dev(seed: int) -> list[Text]:
-    """Return problems that are settled, with a proof and the right answer."""
-    texts, _ = draw_texts(seed, 3 * DEV_TEXTS, Noise(label=0.0, misled=0.0))
-    return [text for text in texts if text.kind == "reasoned" and text.right][:DEV_TEXTS]
-
-
 def train(
     settings: Settings, texts: list[Text]
 ) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast, list[DevAccuracy]]:
@@ -89,7 +83,7 @@ def train(
     sample = [f"{text.prompt}\n{text.completion}" for text in texts[:TOKENIZER_TEXTS]]
     tokenizer = train_tokenizer(sample, settings.vocabulary, settings.context)
     check_contract(tokenizer, "scratch")
-    dev = draw_dev(settings.seed + 1)
+    dev = draw_right(settings.seed + 1, DEV_TEXTS)
     dev_rows = encode(tokenizer, dev, settings.context)
     starts = [len(token_ids(tokenizer, render(tokenizer, text.prompt))) for text in dev]
     rows = encode(tokenizer, texts, settings.context)

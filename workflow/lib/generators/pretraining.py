@@ -71,6 +71,12 @@ def draw_texts(seed: int, count: int, noise: Noise) -> tuple[list[Text], int]:
     return texts, left
 
 
+def draw_right(seed: int, count: int) -> list[Text]:
+    """Return ``count`` logic problems that are settled, with a proof and the right answer."""
+    texts, _ = draw_texts(seed, 3 * count, Noise(label=0.0, misled=0.0))
+    return [text for text in texts if text.kind == "reasoned" and text.right][:count]
+
+
 def draw_logic(rng: Random, noise: Noise, hard: bool) -> tuple[logic.LogicProblem, int, bool]:
     """Return a logic problem, which of its questions is asked, and whether the answer is to be flipped."""
     rule = rng.choices(list(RULES), [1 + (name in HARDER_RULES) for _, name in RULES])[0]
