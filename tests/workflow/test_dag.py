@@ -5,7 +5,8 @@ import subprocess
 from collections import Counter
 
 import pytest
-from conftest import ROOT, SNAKEMAKE
+
+from tests.studies import ROOT, SNAKEMAKE
 
 DEMO_JOBS = {
     "generate_dataset": 3,  # logic, goals, puzzles

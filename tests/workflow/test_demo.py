@@ -6,8 +6,8 @@ import shutil
 from collections import Counter
 
 import pytest
-from conftest import CANARIES, ROOT, Study, clone
 
+from tests.studies import CANARIES, ROOT, Study, clone
 from workflow.lib.files import read_csv, read_json
 
 pytestmark = pytest.mark.demo

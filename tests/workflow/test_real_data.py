@@ -1,8 +1,8 @@
 """The same chain on real rows of LogicBench and PIQA, with the demo's tiny model."""
 
 import pytest
-from conftest import ROOT, Study, clone_with, demo_config, smaller
 
+from tests.studies import ROOT, Study, clone_with, demo_config, smaller
 from workflow.lib.files import read_csv, read_json
 from workflow.lib.records import Problem, Sample, load
 

@@ -3,7 +3,8 @@
 import subprocess
 
 import pytest
-from conftest import ROOT, SNAKEMAKE
+
+from tests.studies import ROOT, SNAKEMAKE
 
 DEMO = ROOT / "config/demo.yaml"
 CASES = {
