@@ -70,9 +70,9 @@ def smaller(study: dict[str, Any], snapshot: Path) -> dict[str, Any]:
         for source in dataset["sources"]:
             if source["kind"] == "generator":
                 source["size"] = 160
-    study["teachers"]["tiny"]["samples"] = 2
+    study["teachers"]["tiny"]["samples"] = 4
     study["prompts"]["slice"] = 8
-    study["rationales"]["max_failed_fraction"] = 1.0
+    study["rationales"] |= {"max_failed_fraction": 1.0, "ambiguous_below": 0.3}
     study["methods"]["ppo"]["updates"] = 2
     study["analysis"]["resamples"] = 200
     return study

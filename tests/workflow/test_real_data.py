@@ -25,6 +25,8 @@ def real(tmp_path_factory: pytest.TempPathFactory, snapshot) -> Study:
     ]
     study["datasets"]["goals"]["sources"] = [{**piqa, "path": str(SHARED / "piqa"), "files": ["data/*"]}]
     study["hardware"]["max_model_len"] = 1024
+    for settings in study["methods"].values():
+        settings |= {"max_length": 1024} if "max_length" in settings else {}
     made = clone_with(tmp_path_factory.mktemp("real") / "clone", study)
     made.run()
     return made
