@@ -36,15 +36,20 @@ def rows_with_estimate(tables):
             yield table, row, row[field]
 
 
-def ranks_pairs(config):
-    asked = any(task["rewards"] for task in config["evaluation"]["tasks"].values())
-    return asked and "reward" in config["methods"]
+def ranks_pairs(config, samples):
+    """Whether a reward model had a right and a wrong answer of the base to any one problem."""
+    asked = {name for name, task in config["evaluation"]["tasks"].items() if task["rewards"]}
+    scores = defaultdict(set)
+    for sample in samples:
+        if sample.method == "base" and sample.task in asked:
+            scores[sample.task, sample.model, sample.seed, sample.problem_id].add(sample.score)
+    return "reward" in config["methods"] and any({0.0, 1.0} <= found for found in scores.values())
 
 
 @pytest.mark.parametrize("table", COLUMNS)
-def test_table_has_its_columns_and_is_not_empty(tables, config, table):
-    if table == "rewards" and not ranks_pairs(config):
-        pytest.skip("no reward model ranks answers in this study")
+def test_table_has_its_columns_and_is_not_empty(tables, config, samples, table):
+    if table == "rewards" and not tables[table] and not ranks_pairs(config, samples):
+        pytest.skip("no reward model had pairs to rank in this study")
     assert tables[table], f"{table}.csv has no rows"
     assert list(tables[table][0]) == COLUMNS[table].split(), f"{table}.csv has other columns"
 
@@ -187,8 +192,8 @@ def test_every_run_has_curves_and_costs(tables, config):
 
 
 def test_reward_models_are_estimated_per_seed(tables, config):
-    if not ranks_pairs(config):
-        pytest.skip("no reward model ranks answers in this study")
+    if not tables["rewards"]:
+        pytest.skip("no reward model had pairs to rank in this study")
     seeds = defaultdict(set)
     for row in tables["rewards"]:
         seeds[row["dataset"], row["model"], row["task"]].add(row["seed"])
