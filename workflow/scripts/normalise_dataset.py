@@ -107,6 +107,7 @@ def main(
         {"step": step, "rows_in": counts[i], "rows_out": counts[i + 1], "reason": reasons[i]}
         for i, step in enumerate(("conflicts", "duplicates", "leakage"))
     ]
+    described = describe(clean)
     write_json(
         card,
         {
@@ -117,10 +118,10 @@ def main(
             "conflicts": conflicts,
             "licence": about["licence"],
             "citation": about["citation"],
-            **describe(clean),
+            **described,
         },
     )
-    print(f"{dataset}: {funnel} {describe(clean)['rows']}")
+    print(f"{dataset}: {funnel} {described['rows']}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ MISLED = {
     ("nm_logic", "reasoning_about_exceptions_1"),
 }
 HARDER_RULES = ("reasoning_about_priority", "relation_transfer")  # more sentences: twice as many texts
-HARDER_UNTIL = 0.3  # share of the texts in which problems grow from one step without noise to all kinds
+HARDER_UNTIL = 0.3  # share of the texts in which problems grow from one step to up to four
 UNKNOWN_TOOLS = 0.4  # share of the tasks for which any tool is as likely as the right one
 WRONG_ORDERS = 0.4  # share of the puzzles answered by any order
 THEREFORE = "Therefore the answer is"
