@@ -26,8 +26,8 @@ for variable, value in {
     "TOKENIZERS_PARALLELISM": "false",
     "TRL_EXPERIMENTAL_SILENCE": "1",
     "VLLM_NO_USAGE_STATS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads of two jobs on two cores cost a factor of 8
-    "GOMP_SPINCOUNT": "0",
+    "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads of two jobs on two cores cost a factor of 8,
+    "GOMP_SPINCOUNT": "1000",  # but a few microseconds of it save a fifth where a job is alone
 }.items():
     os.environ.setdefault(variable, value)
 
@@ -52,7 +52,7 @@ atexit.register(tell_plan)
 
 
 def kinds(section, *wanted):
-    """Return the names in a section whose kind, or whose first source's kind, is among ``wanted``."""
+    """Return the names in a section whose kind, or whose sources' kind, is among ``wanted``."""
     entries = {k: v["sources"][0] if "sources" in v else v for k, v in config[section].items()}
     return [name for name, entry in entries.items() if entry["kind"] in wanted]
 

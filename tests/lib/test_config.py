@@ -86,6 +86,14 @@ def test_a_dataset_without_a_strategy_is_told():
     assert "no strategy for dataset 'goals'" in line
 
 
+def test_generated_and_fetched_files_do_not_mix_in_one_dataset(tmp_path):
+    study = yaml.safe_load(DEMO.read_text())
+    fetched = {"name": "own", "kind": "local", "path": str(tmp_path), "files": ["*"], "into": "all"}
+    study["datasets"]["logic"]["sources"].append({**fetched, "adapter": "logicbench_bqa"})
+    (line,) = study_problems(study, SCHEMA, [DEMO], ROOT)
+    assert "datasets.logic.sources: expected generators only or none, found both." in line
+
+
 def test_a_big_or_deep_file_is_refused(tmp_path):
     big, deep = tmp_path / "big.yaml", tmp_path / "deep.yaml"
     big.write_text("a: " + "x" * 1_000_001)

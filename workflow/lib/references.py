@@ -60,6 +60,11 @@ def reference_problems(config: dict[str, Any], root: Path) -> Iterator[tuple[Key
     for dataset in config["train"]["datasets"]:
         if dataset not in config["preferences"]["strategy"]:
             yield ("preferences", "strategy"), f"no strategy for dataset '{dataset}'. Fix: add one."
+    for name, dataset in config["datasets"].items():
+        kinds = {source["kind"] for source in dataset["sources"]}
+        if len(kinds) > 1 and "generator" in kinds:
+            where = ("datasets", name, "sources")
+            yield where, "expected generators only or none, found both. Fix: make two datasets of them."
     micro_batch = config["hardware"]["micro_batch"]
     for keys, batch in values_at(config, "methods.*.batch_size"):
         if batch % micro_batch:
