@@ -1,7 +1,7 @@
 """Tidy tables of what was found: estimates, paired comparisons, rewards, curves, costs, counts, examples.
 
 INPUT   results/evaluation/**, results/adapters/**/{curves.parquet,run.json}, results/**/card.json
-OUTPUT  results/analysis/{accuracy,deltas,categories,rewards,curves,costs,funnel}.csv,
+OUTPUT  results/analysis/{accuracy,deltas,categories,subsets,rewards,curves,costs,funnel}.csv,
         results/analysis/{examples,provenance}.json
 """
 
@@ -44,6 +44,29 @@ rule compare_methods:
         primary=config["study"]["primary"],
     script:
         "../workflow/scripts/compare_methods.py"
+
+
+rule compare_subsets:
+    """Estimate every policy on all problems, on those that training has seen, and on the clean rest."""
+    input:
+        samples=SAMPLES,
+        contamination=collect(
+            "results/data/{dataset}/contamination.parquet", dataset=config["train"]["datasets"]
+        ),
+    output:
+        subsets="results/analysis/subsets.csv",
+    log:
+        "results/logs/compare_subsets.log",
+    benchmark:
+        "results/benchmarks/compare_subsets.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("compare_subsets.py"),
+        settings=config["analysis"],
+        datasets=config["train"]["datasets"],
+    script:
+        "../workflow/scripts/compare_subsets.py"
 
 
 rule estimate_rewards:

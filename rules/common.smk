@@ -45,7 +45,7 @@ def tell_plan():
     """End a dry run with what it would cost."""
     if workflow.dryrun:
         expected = read_expected(ROOT / f"config/expected/{config['hardware']['device']}.csv")
-        print(plan_summary(workflow.dag, expected), file=sys.stderr)
+        print(plan_summary(workflow.dag, expected, config), file=sys.stderr)
 
 
 atexit.register(tell_plan)
@@ -69,7 +69,7 @@ def part(path):
 
 SPLITS = ["train", "dev", "test"]
 ADAPTER_FILES = ["adapter_model.safetensors", "adapter_config.json"]
-FIGURES = TABLES = [
+FIGURES = [
     "accuracy",
     "deltas",
     "categories",
@@ -78,6 +78,7 @@ FIGURES = TABLES = [
     "costs",
     "funnel",
 ]
+TABLES = [*FIGURES, "subsets"]
 SEEDS = config["seeds"]
 SHARDS = range(config["rationales"]["shards"])
 TEACHERS = list(config["teachers"])
@@ -86,6 +87,7 @@ TRAINED_POLICIES = [method for method in config["methods"] if method != "reward"
 POLICIES = ["base", *TRAINED_POLICIES]
 GENERATED_DATASETS = kinds("datasets", "generator")
 FETCHED_DATASETS = kinds("datasets", "hub", "local")
+TESTED_DATASETS = sorted({task["dataset"] for task in config["evaluation"]["tasks"].values()})
 SCRATCH_MODELS = kinds("models", "scratch")
 FETCHED_MODELS = kinds("models", "hub", "local")
 GPUS = int(config["hardware"]["device"] == "cuda")
@@ -147,6 +149,36 @@ def local_files_of(wildcards):
     local = [source for source in sources if source["kind"] == "local"]
     found = (Path(s["path"]).glob(pattern) for s in local for pattern in s["files"])
     return sorted(str(path) for matches in found for path in matches)
+
+
+def tokenizers_of_dataset(wildcards):
+    """Return the tokenizer file of every model in whose tokens a dataset counts lengths."""
+    sources = config["datasets"][wildcards.dataset]["sources"]
+    options = [s["options"] for s in sources if "options" in s]
+    models = {o["tokenizer"] for o in options if "tokenizer" in o}
+    return {model: f"results/models/{model}/snapshot/tokenizer.json" for model in sorted(models)}
+
+
+def tokenizer_manifests(wildcards):
+    """Return the manifests of the models in whose tokens a dataset counts lengths."""
+    return [f"results/models/{model}/manifest.json" for model in tokenizers_of_dataset(wildcards)]
+
+
+def record_of(entries):
+    """Return the files of digests on record for what comes from the hub at a revision."""
+    hub = [entry for entry in entries if entry["kind"] == "hub"]
+    paths = {f"config/checksums/{entry['repo']}/{entry['revision']}.sha256" for entry in hub}
+    return [part(path) for path in sorted(paths) if (ROOT / path).is_file()]
+
+
+def record_of_dataset(wildcards):
+    """Return the files of digests on record for a dataset's sources."""
+    return record_of(config["datasets"][wildcards.dataset]["sources"])
+
+
+def record_of_model(wildcards):
+    """Return the file of digests on record for a model."""
+    return record_of([config["models"][wildcards.model]])
 
 
 def teacher_model(wildcards):

@@ -28,6 +28,8 @@ rule pretrain_model:
 
 rule fetch_model:
     """Put a model from the hub (at a pinned revision) or from a local folder in its place."""
+    input:
+        record=record_of_model,
     output:
         snapshot=directory("results/models/{model}/snapshot"),
         manifest="results/models/{model}/manifest.json",
@@ -42,5 +44,6 @@ rule fetch_model:
     params:
         code=code("fetch_model.py"),
         settings=lookup(dpath="models/{model}", within=config),
+        checksums=part("config/checksums"),
     script:
         "../workflow/scripts/fetch_model.py"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from workflow.lib.files import write_parquet
+from workflow.lib.parquet import write_parquet
 from workflow.lib.records import Sample, table
 
 SETTINGS = {"resamples": 200, "confidence": 0.95, "seed": 1, "examples": 3}

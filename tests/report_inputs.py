@@ -67,6 +67,12 @@ def tables() -> dict[str, list[dict[str, str]]]:
             delta("dpo", primary="true"),
             delta("dpo", "sft", low="-0.01", p_holm="0.2"),
         ],
+        "subsets": [
+            {k: v for k, v in score(m).items() if k not in ("seed", "metric")}
+            | {"subset": subset, "delta": "0.17", "delta_low": "0.1", "delta_high": "0.24"}
+            for m in SCORES
+            for subset in ("all", "clean")
+        ],
         "categories": [
             {k: v for k, v in score(m).items() if k != "seed"} | {"category": c}
             for m in SCORES
@@ -141,9 +147,27 @@ CARDS: list[dict[str, Any]] = [
     {
         "dataset": "logic",
         "stage": "data",
-        "funnel": [],
+        "kind": "Problem",
+        "funnel": [{"step": "reading", "rows_in": 1430, "rows_out": 1427, "reason": "two were short"}],
         "rows": {"train": 842, "dev": 210, "test": 375},
-        "majority_baseline": 0.512,
+        "splits": {
+            "train": {"rows": 842, "groups": 400, "category": {"first_order": 842}},
+            "test": {"rows": 375, "groups": 190, "category": {"first_order": 375}},
+        },
+        "near": {"pairs": 3, "other_answer": 1, "between": {"train and test": 3}},
+        "baselines": [
+            {"name": "always no", "looks_at": "nothing", "accuracy": 0.512, "low": 0.46, "high": 0.56}
+            | {"n": 375, "groups": 190, "chance": 0.5, "majority": 0.512, "interval": "95%"}
+        ],
+        "findings": ["Nothing is given away."],
+        "examples": {
+            "train": [],
+            "test": [
+                {"problem_id": "p1", "category": "first_order", "rule": EVIL, "context": EVIL}
+                | {"question": EVIL, "choices": ["yes", "no"], "answer": "yes", "source": "file row 1"}
+                | {"instance": "", "planted": ""}
+            ],
+        },
         "licence": "Apache-2.0",
         "citation": "A paper",
     },

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workflow.lib.files import read_json, rows_of, sha256, write_json, write_parquet
+from workflow.lib.files import read_json, sha256, write_json
+from workflow.lib.parquet import rows_of, write_parquet
 from workflow.lib.records import Pair, Prompt, SftRow, table
 
 LORA = {"r": 4, "alpha": 8, "dropout": 0.0, "target_modules": "all-linear"}

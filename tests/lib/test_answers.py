@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from workflow.lib.answers import judge, last_answer, parse_choice
+from workflow.lib.answers import judge, last_answer, parse_choice, read_alike
 
 CASES = [
     ("plain", "So it is. Therefore the answer is yes.", "yes"),
@@ -56,3 +56,48 @@ def test_a_verifier_accepts_every_solution_and_nothing_else(text, right):
 
 def test_last_answer_keeps_the_words():
     assert last_answer("Answer: Paris.\nThe end") == "Paris"
+
+
+SAID = [
+    ("as it is", "The answer is Fiona is big.", "Fiona is big."),
+    ("without the dot", "So the answer is fiona is big", "Fiona is big."),
+    ("spacing", "The answer is: Fiona  is big!", "Fiona is big."),
+    ("two sentences", "The answer is Ann sings. Bob runs.", "Ann sings. Bob runs."),
+]
+
+
+@pytest.mark.parametrize(("text", "gold"), [s[1:] for s in SAID], ids=[s[0] for s in SAID])
+def test_free_text_is_compared_without_case_spacing_and_end_marks(text, gold):
+    found = judge(text, choices=[], answer=gold, verifier="gold", instance="")
+    assert found.right and found.parsed == gold  # one canonical form, so that votes for it add up
+
+
+@pytest.mark.parametrize(
+    ("text", "gold", "parsed"),
+    [
+        ("The answer is Fiona is not big.", "Fiona is big.", "Fiona is not big"),
+        ("The answer is brother-in-law.", "brother", "brother-in-law"),  # a first word is not enough
+        ("The answer is A.", "Fiona is big.", "A"),  # there is no list to which a letter could point
+        ("Fiona is big.", "Fiona is big.", None),  # nothing is stated
+    ],
+)
+def test_other_free_text_is_wrong(text, gold, parsed):
+    found = judge(text, choices=[], answer=gold, verifier="gold", instance="")
+    assert not found.right and found.parsed == parsed
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The answer is The answer is not known.", "The answer is not known."),
+        ("The answer is (B)", "It is known."),
+        ("The answer is not known. No: the answer is maybe.", None),
+    ],
+)
+def test_a_choice_may_have_the_words_that_state_an_answer(text, expected):
+    assert parse_choice(text, ["The answer is not known.", "It is known."]) == expected
+
+
+def test_choices_that_read_alike():
+    assert read_alike(["It rains.", "it  rains"]) and read_alike(["a", "a"])
+    assert not read_alike(["It rains.", "It rains not."]) and not read_alike([])

@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from workflow.lib.config import load_schema, read_nodes, study_problems
+from workflow.lib.datasets.registry import ADAPTERS
+from workflow.lib.references import RECORDS
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = load_schema(ROOT / "config/schemas/config.schema.yaml")
@@ -92,6 +94,34 @@ def test_generated_and_fetched_files_do_not_mix_in_one_dataset(tmp_path):
     study["datasets"]["logic"]["sources"].append({**fetched, "adapter": "logicbench_bqa"})
     (line,) = study_problems(study, SCHEMA, [DEMO], ROOT)
     assert "datasets.logic.sources: expected generators only or none, found both." in line
+
+
+def fetched(name: str, adapter: str, folder: Path) -> dict:
+    """Return a source of local files."""
+    local = {"kind": "local", "path": str(folder), "files": ["*"], "into": "all"}
+    return {"name": name, "adapter": adapter, **local}
+
+
+def test_sources_of_a_dataset_make_one_kind_of_record(tmp_path):
+    study = yaml.safe_load(DEMO.read_text())
+    mixed = [fetched("a", "logicbench_bqa", tmp_path), fetched("b", "r1_traces", tmp_path)]
+    study["datasets"]["mixed"] = {**study["datasets"]["goals"], "sources": mixed}
+    (line,) = study_problems(study, SCHEMA, [DEMO], ROOT)
+    assert "datasets.mixed.sources: expected one kind of record, found Problem, Trace." in line
+
+
+def test_training_and_tasks_need_problems(tmp_path):
+    study = yaml.safe_load(DEMO.read_text())
+    study["datasets"]["logic"]["sources"] = [fetched("a", "r1_traces", tmp_path)]
+    lines = study_problems(study, SCHEMA, [DEMO], ROOT)
+    assert len(lines) == 3  # trained on once, asked by two tasks
+    assert all("expected a dataset of problems, found 'logic' of Trace." in line for line in lines)
+
+
+def test_the_kinds_of_record_are_those_of_the_registry():
+    made = {name: adapter.kind.__name__ for name, adapter in ADAPTERS.items()}
+    assert {name: kind for name, kind in made.items() if kind != "Problem"} == RECORDS
+    assert set(SCHEMA["$defs"]["adapter"]["enum"]) == set(ADAPTERS)
 
 
 def test_a_big_or_deep_file_is_refused(tmp_path):

@@ -1,16 +1,14 @@
 """Atomic writes, digests and formats: whole or absent, and the same bytes for the same content."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 
-import pyarrow as pa
 import pytest
 
 from workflow.lib import files
-from workflow.lib.errors import DataError, IntegrityError
+from workflow.lib.errors import DataError
 
 
 def test_an_error_inside_the_block_keeps_the_old_file(tmp_path):
@@ -55,44 +53,6 @@ def test_stale_temporary_files_are_swept_and_fresh_ones_are_not(tmp_path):
     os.utime(stale, (0, 0))
     files.write_text(tmp_path / "a.txt", "new")
     assert not stale.exists() and fresh.exists()
-
-
-def test_parquet_of_the_same_rows_has_the_same_bytes(tmp_path):
-    rows = pa.table({"a": [1, 2, 3], "b": ["x", "y", "z"]})
-    files.write_parquet(tmp_path / "1.parquet", rows, {"seed": 1})
-    files.write_parquet(tmp_path / "2.parquet", rows, {"seed": 1})
-    files.write_parquet(tmp_path / "3.parquet", rows, {"seed": 2})
-    one, two, three = (files.sha256(tmp_path / f"{i}.parquet") for i in (1, 2, 3))
-    assert one == two != three
-    assert files.rows_of(tmp_path / "1.parquet") == rows.to_pylist()
-
-
-@pytest.mark.parametrize(
-    ("spoil", "told"), [("truncate", "not a whole Parquet"), ("rows", "rows: expected 9")]
-)
-def test_a_spoilt_parquet_file_is_refused(tmp_path, spoil, told):
-    path = tmp_path / "a.parquet"
-    files.write_parquet(path, pa.table({"a": [1, 2]}))
-    if spoil == "truncate":
-        path.write_bytes(path.read_bytes()[:-20])
-    else:
-        import pyarrow.parquet as pq
-
-        note = json.dumps({"rows": 9, "content": "0"})
-        pq.write_table(pa.table({"a": [1, 2]}).replace_schema_metadata({"plumbline": note}), path)
-    with pytest.raises(IntegrityError, match=told):
-        files.read_parquet(path)
-
-
-def test_a_flipped_value_is_found_by_its_digest(tmp_path):
-    import pyarrow.parquet as pq
-
-    path = tmp_path / "a.parquet"
-    files.write_parquet(path, pa.table({"a": [1, 2]}))
-    metadata = pq.read_table(path).schema.metadata
-    pq.write_table(pa.table({"a": [1, 3]}).replace_schema_metadata(metadata), path)
-    with pytest.raises(IntegrityError, match="content: expected"):
-        files.read_parquet(path)
 
 
 def test_json_lines_survive_line_separators_that_are_not_line_feeds(tmp_path):

@@ -34,6 +34,7 @@ def test_earlier_runs_here_count_first(tmp_path: Path) -> None:
     text = plan_summary(
         dag("train", "train", "evaluate", "plot"),
         {"train": (900.0, 90.0), "evaluate": (24.0, 3.0), "plot": (900.0, 1.0)},
+        {},
     )
     assert "4 jobs, 2 trainings, 1 evaluations" in text
     # the median of 30, 60 and 90 s is 60 s: 2 x 60 + 24 + 6 s = 2.5 minutes; 2 x 3 + 3 + 1 MB
@@ -41,12 +42,43 @@ def test_earlier_runs_here_count_first(tmp_path: Path) -> None:
 
 
 def test_what_nobody_measured_is_said() -> None:
-    assert "1 jobs of unknown length" in plan_summary(dag("train", "plot"), {"plot": (6.0, 1.0)})
-    assert "no run on this kind of device" in plan_summary(dag("train"), {})
+    assert "1 jobs of unknown length" in plan_summary(dag("train", "plot"), {"plot": (6.0, 1.0)}, {})
+    assert "no run on this kind of device" in plan_summary(dag("train"), {}, {})
 
 
 def test_nothing_to_do() -> None:
-    assert plan_summary(dag("done"), {}) == "Plan: nothing to do."
+    assert plan_summary(dag("done"), {}, {}) == "Plan: nothing to do."
+
+
+def fetching(rule: str, **wildcards: str) -> SimpleNamespace:
+    job = dag(rule).jobs[0]
+    job.wildcards = SimpleNamespace(**wildcards)
+    return job
+
+
+def test_what_is_fetched_is_listed_with_its_size_and_licence(tmp_path: Path) -> None:
+    (tmp_path / "in/deep").mkdir(parents=True)
+    for name, size in (("in/a.json", 400_000), ("in/deep/b.json", 350_000), ("in/c.txt", 9_000_000)):
+        (tmp_path / name).write_bytes(bytes(size))
+    hub = {"kind": "hub", "repo": "org/x", "revision": "0" * 40, "megabytes": 2000, "licence": "MIT"}
+    sources = [
+        {"name": "one", **hub},
+        {"name": "two", "kind": "local", "path": "in", "files": ["**/*.json"]},
+    ]
+    study = {
+        "datasets": {"d": {"sources": sources, "licence": "CC0"}},
+        "models": {"m": hub, "own": {"kind": "local", "path": "in"}},
+    }
+    jobs = [fetching("fetch_model", model="own"), fetching("fetch_dataset", dataset="d")]
+    jobs += [fetching("fetch_model", model="m"), *dag("plot").jobs]
+    lines = plan_summary(SimpleNamespace(jobs=jobs, needrun=lambda job: True), {}, study).splitlines()
+    assert lines[-5:] == [
+        "Fetches: 4, about 4.0 GB on top.",
+        f"  d/one: org/x@{'0' * 40}, 2.0 GB, CC0",
+        "  d/two: folder in, 0.75 MB, CC0",
+        f"  m: org/x@{'0' * 40}, 2.0 GB, MIT",
+        "  own: folder in, 9.4 MB, licence not stated",
+    ]
 
 
 def test_shipped_measurements_know_every_rule_with_a_benchmark() -> None:

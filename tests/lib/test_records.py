@@ -5,7 +5,7 @@ import pytest
 
 from workflow.lib import records
 from workflow.lib.errors import IntegrityError
-from workflow.lib.files import write_parquet
+from workflow.lib.parquet import write_parquet
 
 PAIR = records.Pair("r1", "p1", "g1", "train", "propositional", "Is it?", "It is.", "It is not.")
 

@@ -43,6 +43,7 @@ def test_every_table_is_there_and_has_the_values_of_its_file() -> None:
         *("logicbench", "rule:modus_tollens", "400"),
         *("55.0 [50.0, 60.0]", "64.0 [59.0, 69.0]", "72.0 [67.0, 77.0]"),
     ]
+    assert last["subsets"][1:7] == ["clean", "DPO", "72.0", "[67.0, 77.0]", "+17.0", "[10.0, 24.0]"]
     assert last["rewards"] == ["logicbench", "1", "86.0", "[82.0, 90.0]", "300", "100", "1.84"]
     assert last["curves"] == ["DPO", "loss", "2", "4", "0.250"]
     assert last["costs"][:6] == [
@@ -54,7 +55,7 @@ def test_every_table_is_there_and_has_the_values_of_its_file() -> None:
         "2,500",
     ]
     assert last["funnel"] == ["logic", "data", "duplicates", "1,500", "1,462", "x"]
-    assert last["datasets"] == ["logic", "842", "210", "375", "51.2", "Apache-2.0", "A paper"]
+    assert last["datasets"] == ["logic", "842", "210", "375", "Apache-2.0", "A paper"]
     assert last["checks"] == ["no cell is nan[accuracy]", "passed", ""]
 
 

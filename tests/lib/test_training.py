@@ -9,8 +9,8 @@ import torch
 from tests.training import ROWS, SFT, job, write_rows
 from workflow.lib import training
 from workflow.lib.errors import DataError, DependencyError, DeviceMemoryError
-from workflow.lib.files import rows_of, write_parquet
 from workflow.lib.models import load_tokenizer
+from workflow.lib.parquet import rows_of, write_parquet
 from workflow.lib.records import Pair, Prompt, SftRow, load, table
 from workflow.lib.trainers import Schedule
 from workflow.lib.training import begin, encode, micro_batch_of, read_settings

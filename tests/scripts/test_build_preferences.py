@@ -9,7 +9,8 @@ import pytest
 from tests.lib.test_verification import NO, PROBLEM, YES, sample
 from workflow.lib.answers import judge
 from workflow.lib.errors import DataError
-from workflow.lib.files import read_json, write_parquet
+from workflow.lib.files import read_json
+from workflow.lib.parquet import write_parquet
 from workflow.lib.records import Pair, Problem, Prompt, Rationale, SftRow, Verified, load, table
 from workflow.lib.verification import verify
 from workflow.scripts.build_preferences import main

@@ -8,7 +8,8 @@ import pytest
 
 from tests.hand_samples import SETTINGS, sample, write_samples
 from workflow.lib.errors import IntegrityError
-from workflow.lib.files import read_csv, read_json, write_csv, write_parquet
+from workflow.lib.files import read_csv, read_json, write_csv
+from workflow.lib.parquet import write_parquet
 from workflow.scripts import check_results, compare_methods, estimate_rewards, estimate_scores
 
 INVARIANTS = str(Path(__file__).parents[1] / "results" / "test_results.py")

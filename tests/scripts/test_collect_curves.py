@@ -4,7 +4,8 @@ import pyarrow as pa
 import pytest
 
 from workflow.lib.errors import NumericalError
-from workflow.lib.files import read_csv, write_parquet
+from workflow.lib.files import read_csv
+from workflow.lib.parquet import write_parquet
 from workflow.scripts import collect_curves
 
 

@@ -3,7 +3,8 @@
 import pyarrow as pa
 
 from tests.hand_samples import SETTINGS
-from workflow.lib.files import read_csv, write_parquet
+from workflow.lib.files import read_csv
+from workflow.lib.parquet import write_parquet
 from workflow.scripts import estimate_rewards
 
 PAIRS = [  # seed, group, chosen and rejected reward

@@ -13,8 +13,9 @@ from lm_eval.tasks import TaskManager
 
 from tests.random_adapters import HARDWARE, goal_problems, write_adapter, yes_no_problems
 from workflow.lib.errors import DataError, IntegrityError
-from workflow.lib.files import write_json, write_parquet
+from workflow.lib.files import write_json
 from workflow.lib.harness import on_rows, read_task
+from workflow.lib.parquet import write_parquet
 from workflow.lib.prompts import PromptFile
 from workflow.lib.records import Problem, Sample, load, table
 from workflow.lib.scoring import documents

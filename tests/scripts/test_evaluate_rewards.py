@@ -9,8 +9,9 @@ import torch
 from tests.random_adapters import HARDWARE, write_adapter
 from workflow.lib.chat import render
 from workflow.lib.errors import IntegrityError
-from workflow.lib.files import read_json, rows_of, write_json, write_parquet
+from workflow.lib.files import read_json, write_json
 from workflow.lib.models import load_scorer, load_tokenizer
+from workflow.lib.parquet import rows_of, write_parquet
 from workflow.lib.policies import load_policies
 from workflow.lib.records import Sample, table
 from workflow.scripts.evaluate_rewards import main, rankings_of, rewards_of, row_of, summary_of

@@ -1,15 +1,38 @@
-"""A local model is put in its place without pickles or code, and described."""
+"""A model is put in its place without pickles or code, and described."""
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from workflow.lib.errors import DataError
+from tests.fake_hub import REVISION, FakeHub, serving, use
+from workflow.lib.errors import DataError, IntegrityError
+from workflow.lib.fetching import files_below
 from workflow.lib.files import read_json, sha256
 from workflow.lib.models import load_base, load_tokenizer
-from workflow.scripts import fetch_model
 from workflow.scripts.fetch_model import main
+
+HUB = {
+    "kind": "hub",
+    "repo": "some/model",
+    "revision": REVISION,
+    "licence": "MIT",
+    "megabytes": 1.0,
+}
+
+
+def fetch(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Fetch a model into ``folder`` and return its manifest."""
+    shutil.rmtree(folder / "s", ignore_errors=True)  # as Snakemake does before a job
+    main(
+        snapshot=str(folder / "s"),
+        manifest=str(folder / "m.json"),
+        model="remote",
+        settings=settings,
+        checksums=str(folder / "checksums"),
+    )
+    return dict(read_json(folder / "m.json"))
 
 
 @pytest.fixture
@@ -27,6 +50,7 @@ def test_a_local_folder_becomes_a_snapshot(source: Path, tmp_path: Path) -> None
         manifest=str(manifest),
         model="small",
         settings={"kind": "local", "path": str(source)},
+        checksums=str(tmp_path / "checksums"),
     )
     about = read_json(manifest)
     names = {entry["path"] for entry in about["files"]}
@@ -40,27 +64,39 @@ def test_a_local_folder_becomes_a_snapshot(source: Path, tmp_path: Path) -> None
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected a folder, found nothing at"):
-        main(
-            snapshot=str(tmp_path / "s"),
-            manifest=str(tmp_path / "m.json"),
-            model="none",
-            settings={"kind": "local", "path": str(tmp_path / "absent")},
-        )
+        fetch(tmp_path, {"kind": "local", "path": str(tmp_path / "absent")})
 
 
 def test_the_hub_is_asked_for_the_pinned_revision_without_code(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = {}
+    (source / "original").mkdir()
+    (source / "original/params.json").write_text("{}")  # another format of the same weights
+    files = {path: (source / path).read_bytes() for path in files_below(source)}
+    with serving(FakeHub(files, repo="some/model", large={"model.safetensors"})) as hub:
+        use(hub.address, monkeypatch, tmp_path)
+        about = fetch(tmp_path, HUB)
+        got = {path.rpartition(REVISION)[2] for _, path, _ in hub.asked if "/resolve/" in path}
+    left_out = {"pytorch_model.bin", "modeling_own.py", "original/params.json"}
+    assert got == {f"/{path}" for path in set(files) - left_out}
+    assert (about["repo"], about["revision"], about["licence"]) == ("some/model", REVISION, "MIT")
+    assert (tmp_path / "s/model.safetensors").read_bytes() == files["model.safetensors"]
+    assert not (tmp_path / "work/downloads/models/remote").exists()
 
-    def stand_in(repo: str, **options: object) -> None:
-        asked.update(options, repo=repo)
-        fetch_model.link_local({"path": str(source)}, Path(str(options["local_dir"])))
 
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr("huggingface_hub.snapshot_download", stand_in)
-    settings = {"kind": "hub", "repo": "some/model", "revision": "0" * 40}
-    main(snapshot=str(tmp_path / "s"), manifest=str(tmp_path / "m.json"), model="remote", settings=settings)
-    assert (asked["repo"], asked["revision"]) == ("some/model", "0" * 40)
-    assert not [p for p in asked["allow_patterns"] if p.endswith((".py", ".bin", ".pt", "*"))]
-    assert read_json(tmp_path / "m.json")["revision"] == "0" * 40
+def test_a_model_that_is_not_the_recorded_one_is_refused(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = shutil.copytree(source, tmp_path / "mirror/some/model" / REVISION)
+    record = tmp_path / "checksums/some/model" / f"{REVISION}.sha256"
+    record.parent.mkdir(parents=True)
+    record.write_text("".join(f"{sha256(p)}  {p.name}\n" for p in sorted(mirror.iterdir())))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLUMBLINE_MIRROR", str(tmp_path / "mirror"))
+    assert fetch(tmp_path, HUB)["parameters"] > 0
+    expected = sha256(mirror / "config.json")
+    config = (mirror / "config.json").read_text()
+    (mirror / "config.json").unlink()  # the snapshot is a link to it
+    (mirror / "config.json").write_text(config + " ")
+    with pytest.raises(IntegrityError, match=f"config.json: sha256: expected {expected}, found "):
+        fetch(tmp_path, HUB)

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from workflow.lib.files import read_json
 from workflow.lib.manifests import check_files
 from workflow.scripts.generate_dataset import main
@@ -55,9 +53,3 @@ def test_the_manifest_lists_every_file(tmp_path: Path) -> None:
 
 def test_same_settings_same_manifest(tmp_path: Path) -> None:
     assert generate(tmp_path / "a") == generate(tmp_path / "b")
-
-
-def test_a_source_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
-    source = {**SETTINGS["sources"][1], "sise": 5}
-    with pytest.raises(TypeError, match="sise"):
-        generate(tmp_path, {**SETTINGS, "sources": [source]})

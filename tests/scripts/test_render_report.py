@@ -12,7 +12,7 @@ from workflow.scripts import plot_accuracy
 from workflow.scripts.render_report import main
 
 REPOSITORY = Path(__file__).parents[2]
-TABLES = ("accuracy", "deltas", "categories", "rewards", "curves", "costs", "funnel")
+TABLES = ("accuracy", "deltas", "subsets", "categories", "rewards", "curves", "costs", "funnel")
 SECTIONS = [
     *("summary", "results", "differences", "categories", "rewards", "training", "costs", "data"),
     *("samples", "checks", "provenance", "methods"),
@@ -109,7 +109,7 @@ def test_the_page_asks_for_nothing_and_forbids_it(text: str) -> None:
 def test_model_text_is_shown_as_text(text: str) -> None:
     page = Page(text)
     shown = EVIL.replace("\x1b", "⟨U+001B⟩").replace("\u202e", "⟨U+202E⟩")
-    assert page.text["pre"].count(shown) == 4  # the prompt and three answers
+    assert page.text["pre"].count(shown) == 6  # prompt, three answers, context and question of a dataset
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "Study <b>one</b>" in page.text["h1"]
@@ -125,7 +125,7 @@ def test_numbers_of_the_tables_are_on_the_page(text: str) -> None:
 
 def test_tables_have_captions_and_scopes_and_figures_have_alternative_text(text: str) -> None:
     page = Page(text)
-    assert len(page.all("caption")) == len(page.all("table")) == 13
+    assert len(page.all("caption")) == len(page.all("table")) == 19
     assert all(head["scope"] in ("col", "row") for head in page.all("th"))
     assert len(page.all("img")) == 2  # light and dark
     assert all(image["alt"] == plot_accuracy.ALT for image in page.all("img"))

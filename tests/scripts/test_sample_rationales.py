@@ -11,7 +11,8 @@ from tests.lib.test_sampling import HARDWARE
 from tests.lib.test_verification import PROBLEM
 from tests.tiny_llama import vllm_in_this_process
 from workflow.lib.errors import DataError
-from workflow.lib.files import read_jsonl, write_json, write_parquet
+from workflow.lib.files import read_jsonl, write_json
+from workflow.lib.parquet import write_parquet
 from workflow.lib.records import Problem, Rationale, table
 from workflow.lib.sampling import shard_of
 from workflow.scripts.compare_prompts import main as compare

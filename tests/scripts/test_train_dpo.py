@@ -10,7 +10,7 @@ from transformers import Trainer
 
 from tests.training import DPO, SFT, check_complete, job, parent, reruns, write_rows
 from workflow.lib.errors import DataError, Preempted
-from workflow.lib.files import rows_of
+from workflow.lib.parquet import rows_of
 from workflow.lib.records import Pair, SftRow
 from workflow.scripts import train_dpo, train_sft
 

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from tests.training import PPO, REWARD, SFT, check_complete, job, parent, reruns, write_rows
 from workflow.lib import checkpoints
 from workflow.lib.errors import DataError, NumericalError, Preempted
-from workflow.lib.files import rows_of
 from workflow.lib.models import load_tokenizer
+from workflow.lib.parquet import rows_of
 from workflow.lib.ppo import Ppo
 from workflow.lib.records import Pair, Prompt, SftRow
 from workflow.scripts import train_ppo, train_reward, train_sft

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from tests.training import REWARD, SFT, check_complete, job, parent, reruns, write_rows
 from workflow.lib.errors import DataError
-from workflow.lib.files import rows_of
+from workflow.lib.parquet import rows_of
 from workflow.lib.records import Pair, SftRow
 from workflow.scripts import train_reward, train_sft
 

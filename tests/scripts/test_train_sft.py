@@ -11,7 +11,8 @@ from transformers import Trainer
 from tests.training import ROWS, SFT, check_complete, job, parent, reruns, write_rows
 from workflow.lib import training
 from workflow.lib.errors import DataError, IntegrityError, NumericalError, Preempted
-from workflow.lib.files import read_json, rows_of
+from workflow.lib.files import read_json
+from workflow.lib.parquet import rows_of
 from workflow.lib.records import SftRow
 from workflow.scripts import train_sft
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.lib.test_verification import NO, PROBLEM, YES, sample
 from workflow.lib.errors import DataError
-from workflow.lib.files import read_json, write_jsonl, write_parquet
+from workflow.lib.files import read_json, write_jsonl
+from workflow.lib.parquet import write_parquet
 from workflow.lib.records import Problem, Rationale, Verified, load, table
 from workflow.scripts.verify_rationales import main
 

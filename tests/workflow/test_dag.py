@@ -11,6 +11,7 @@ from tests.studies import ROOT, SNAKEMAKE
 DEMO_JOBS = {
     "generate_dataset": 3,  # logic, goals, puzzles
     "normalise_dataset": 3,
+    "find_contamination": 1,  # of the one dataset trained on
     "pretrain_model": 1,
     "compare_prompts": 2,  # one teacher, two prompts
     "choose_prompts": 1,
@@ -20,7 +21,7 @@ DEMO_JOBS = {
     "train": 10,  # five methods, two seeds
     "evaluate": 4,  # tasks
     "evaluate_rewards": 2,  # seeds, on the one task that asks for it
-    **{"estimate_scores": 1, "compare_methods": 1, "estimate_rewards": 1},
+    **{"estimate_scores": 1, "compare_methods": 1, "compare_subsets": 1, "estimate_rewards": 1},
     **{"collect_curves": 1, "collect_costs": 1, "collect_funnel": 1},
     **{"collect_examples": 1, "collect_provenance": 1},
     "plot": 7,
@@ -49,6 +50,9 @@ DATA_EDGES = {
     ("normalise_dataset", "verify_rationales"),
     ("normalise_dataset", "build_preferences"),
     ("normalise_dataset", "evaluate"),
+    ("normalise_dataset", "find_contamination"),
+    ("find_contamination", "compare_subsets"),
+    ("evaluate", "compare_subsets"),
     ("normalise_dataset", "evaluate_rewards"),  # decides on the base's samples
     ("compare_prompts", "choose_prompts"),
     ("choose_prompts", "sample_rationales"),

@@ -16,6 +16,7 @@ AFTER_SCORES = Counter(
     {
         "estimate_scores": 1,
         "compare_methods": 1,
+        "compare_subsets": 1,
         "collect_examples": 1,
         "collect_provenance": 1,
         "check_results": 1,

@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workflow.lib.verifiers import VERIFIERS
+from workflow.lib.traces import boxed, split_thought
+from workflow.lib.verifiers.registry import IN_LINES, IN_SYMBOLS, VERIFIERS
 
 STATED = re.compile(r"\banswer\s*(?:is|:)", re.IGNORECASE)
-THOUGHT = re.compile(r"^.*</think>", re.DOTALL)
-EDGE = " \t\"'`*()[]{}.,:;!"
+MARKS = " \t\"'`*.,:;!"  # around an answer, and no part of it
+EDGE = MARKS + "()[]{}"
 
 
 @dataclass(frozen=True)
@@ -22,30 +23,71 @@ class Judgement:
     right: bool
 
 
-def last_answer(text: str) -> str | None:
-    """Return what follows the last "answer is" or "answer:" in ``text``, outside of thought tags."""
-    spoken = THOUGHT.sub("", text)
+def last_answer(text: str, edge: str = EDGE) -> str | None:
+    """Return the line after the last "answer is" or "answer:" in ``text``, outside of closed thoughts.
+
+    Args:
+        text: All that the model wrote.
+        edge: Characters at both ends that are no part of the answer.
+    """
+    return _after_the_last_mention(text).strip().partition("\n")[0].strip(edge) or None
+
+
+def last_lines(text: str) -> str | None:
+    """Return the lines after the last "answer is" or "answer:" in ``text``, up to an empty one."""
+    stated = _after_the_last_mention(text).strip(MARKS + "\r\n")
+    return re.split(r"\n[ \t\r]*\n", stated, maxsplit=1)[0] or None
+
+
+def _after_the_last_mention(text: str) -> str:
+    found = split_thought(text)
+    spoken = found.completion if found.complete else text  # some models never close their thought
     ends = [match.end() for match in STATED.finditer(spoken)]
-    stated = spoken[ends[-1] :].strip().partition("\n")[0].strip(EDGE) if ends else ""
-    return stated or None
+    return spoken[ends[-1] :] if ends else ""
+
+
+def stated_for(verifier: str, text: str) -> str | None:
+    """Return the answer stated in ``text``, as much of it as that verifier reads, or ``None``."""
+    if verifier in IN_LINES:
+        return last_lines(text)
+    return last_answer(text, MARKS if verifier in IN_SYMBOLS else EDGE)
+
+
+def final_answer(text: str) -> str | None:
+    r"""Return the answer of a trace: its last ``\boxed{…}``, or else what ``last_answer`` finds."""
+    return boxed(split_thought(text).completion) or last_answer(text)
+
+
+def plain(text: str) -> str:
+    """Return ``text`` as answers are compared: without case, spacing, and punctuation at its ends."""
+    return " ".join(text.casefold().split()).strip(EDGE)
+
+
+def read_alike(choices: Sequence[str]) -> bool:
+    """Return whether two of ``choices`` are the same to ``parse_choice``."""
+    return len({plain(choice) for choice in choices}) < len(choices)
 
 
 def parse_choice(text: str, choices: Sequence[str]) -> str | None:
     """Return the one of ``choices`` that the last stated answer names, or ``None``.
 
     A letter, as in "(B)", names a choice by its position; otherwise the text must equal a choice or,
-    for yes/no and other one-word choices, start with it as a word. Case and punctuation do not count.
+    for yes/no and other one-word choices, start with it as a word. Case and punctuation do not count. A
+    choice that has "the answer is" in its own words counts where ``text`` ends with it.
     """
-    stated = last_answer(text)
-    if stated is None:
+    last = last_answer(text)
+    if last is None:
         return None
-    plain = stated.casefold()
-    names = {choice.casefold().strip(EDGE): choice for choice in choices}
+    stated = plain(last)
+    names = {plain(choice): choice for choice in choices}
     letters = {chr(ord("a") + i): choice for i, choice in enumerate(choices)}
-    if plain in names:
-        return names[plain]
-    first = re.split(r"\W+", plain, maxsplit=1)[0]
-    return names[first] if first in names else letters.get(plain)
+    if stated in names:
+        return names[stated]
+    quoted = [name for name in names if STATED.search(name) and plain(text).endswith(name)]
+    if quoted:
+        return names[max(quoted, key=len)]
+    first = re.split(r"\W+", stated, maxsplit=1)[0]
+    return names[first] if first in names else letters.get(stated)
 
 
 def judge(
@@ -53,8 +95,12 @@ def judge(
 ) -> Judgement:
     """Judge the answer that ``text`` states: by the verifier of that name, or against gold."""
     if verifier != "gold":
-        stated = last_answer(text)
+        stated = stated_for(verifier, text)
         right = stated is not None and VERIFIERS[verifier](stated, instance)
         return Judgement(stated, right)
-    parsed = parse_choice(text, choices) if choices else last_answer(text)
-    return Judgement(parsed, parsed is not None and parsed == answer)
+    if choices:
+        parsed = parse_choice(text, choices)
+        return Judgement(parsed, parsed is not None and parsed == answer)
+    stated = last_answer(text)
+    right = stated is not None and answer is not None and plain(stated) == plain(answer)
+    return Judgement(answer if right else stated, right)

@@ -1,7 +1,7 @@
 """Files that are whole or absent: atomic writes, digests, and the formats the stages exchange.
 
 A reader never sees half a file: everything is written beside its destination, flushed to the disk
-and renamed. Same content, same bytes: JSON has sorted keys, Parquet a fixed layout.
+and renamed. Same content, same bytes: JSON has sorted keys.
 """
 
 import csv
@@ -17,10 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from workflow.lib.errors import DataError, IntegrityError
+from workflow.lib.errors import DataError
 
 STALE_AFTER = 24 * 3600  # seconds after which another attempt's temporary file is litter
 CHUNK = 1 << 20  # bytes
@@ -124,57 +121,6 @@ def sha256(path: str | Path) -> str:
 def digest_of(value: Any) -> str:
     """Return a SHA-256 of a JSON value that does not depend on the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def write_parquet(path: str | Path, table: pa.Table, note: dict[str, Any] | None = None) -> None:
-    """Write ``table`` to ``path`` with zstd; same table and note, same bytes.
-
-    Args:
-        path: Destination.
-        table: Rows, in an order that the caller fixed.
-        note: What a reader should know of the file (inputs, seed, …), kept in the schema metadata
-            under ``plumbline`` with the number of rows and a digest of the content.
-    """
-    about = {"rows": table.num_rows, "content": _content_digest(table), **(note or {})}
-    plain = table.replace_schema_metadata({"plumbline": json.dumps(about, sort_keys=True)})
-    with replacing(path) as temporary:
-        pq.write_table(plain, temporary, compression="zstd", write_statistics=False)
-
-
-def read_parquet(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
-    """Return the table at ``path`` after checking its rows, its digest and, if given, its schema."""
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise IntegrityError(f"{path}: not a whole Parquet file: {error}") from error
-    about = parquet_note(table)
-    for key, found in (("rows", table.num_rows), ("content", _content_digest(table))):
-        if about and about[key] != found:
-            raise IntegrityError(
-                f"{path}: {key}: expected {about[key]}, found {found}. Fix: delete it and run again."
-            )
-    if schema is not None and not table.schema.equals(schema):
-        raise IntegrityError(f"{path}: expected the columns {schema}, found {table.schema}")
-    return table.replace_schema_metadata(None)
-
-
-def parquet_note(table: pa.Table) -> dict[str, Any]:
-    """Return the note that ``write_parquet`` left in the metadata of ``table``, or an empty one."""
-    metadata = table.schema.metadata or {}
-    return dict(json.loads(metadata[b"plumbline"])) if b"plumbline" in metadata else {}
-
-
-def _content_digest(table: pa.Table) -> str:
-    digest = hashlib.sha256()
-    for name in table.column_names:
-        digest.update(name.encode())
-        digest.update(json.dumps(table[name].to_pylist(), default=str).encode())
-    return digest.hexdigest()
-
-
-def rows_of(path: str | Path, schema: pa.Schema | None = None) -> list[dict[str, Any]]:
-    """Return the rows of the Parquet file at ``path`` as dictionaries."""
-    return list(read_parquet(path, schema).to_pylist())
 
 
 def write_csv(path: str | Path, rows: list[dict[str, Any]], columns: list[str]) -> None:

@@ -1,12 +1,13 @@
-"""What a dry run is about to cost: jobs by stage, time and disk.
+"""What a dry run is about to cost: jobs by stage, time and disk; and what it fetches, under which licence.
 
 Judged by earlier runs of the same rules in this working directory, and by measured runs that ship with the
-workflow (``config/expected/<device>.csv``) where there is none.
+workflow (``config/expected/<device>.csv``) where there is none. Sizes of fetches are the study's own.
 """
 
 import csv
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ class Job(Protocol):
     rule: Any
     output: Any
     benchmark: Any
+    wildcards: Any
 
 
 class Dag(Protocol):
@@ -63,14 +65,76 @@ def read_expected(path: str | Path) -> dict[str, tuple[float, float]]:
         }
 
 
-def plan_summary(dag: Dag, expected: dict[str, tuple[float, float]]) -> str:
-    """Return the lines that end a dry run: how many trainings and evaluations, how long, how much disk.
+@dataclass(frozen=True)
+class Fetch:
+    """One repository or folder that a job fetches."""
+
+    name: str
+    origin: str
+    megabytes: float
+    licence: str
+
+    def __str__(self) -> str:
+        """Return the line that a dry run prints."""
+        return f"  {self.name}: {self.origin}, {in_words(self.megabytes)}, {self.licence}"
+
+
+def in_words(megabytes: float) -> str:
+    """Return a size with its unit."""
+    return f"{megabytes / 1000:.1f} GB" if megabytes >= 1000 else f"{megabytes:.3g} MB"
+
+
+def planned_fetches(jobs: Iterable[Job], study: dict[str, Any]) -> list[Fetch]:
+    """Return what ``jobs`` fetch, by name.
+
+    Args:
+        jobs: Planned jobs.
+        study: The checked configuration.
+    """
+    found: list[Fetch] = []
+    for job in jobs:
+        rule = str(job.rule.name)
+        if rule == "fetch_dataset":
+            found += fetches_of(str(job.wildcards.dataset), study["datasets"][job.wildcards.dataset])
+        elif rule == "fetch_model":
+            name = str(job.wildcards.model)
+            settings = {"files": ["*"], "licence": "licence not stated", **study["models"][name]}
+            found.append(fetch_of(name, settings, settings["licence"]))
+    return sorted(found, key=lambda fetch: fetch.name)
+
+
+def fetches_of(dataset: str, settings: dict[str, Any]) -> Iterator[Fetch]:
+    """Yield what the sources of a dataset fetch."""
+    for source in settings["sources"]:
+        yield fetch_of(f"{dataset}/{source['name']}", source, settings["licence"])
+
+
+def fetch_of(name: str, settings: dict[str, Any], licence: str) -> Fetch:
+    """Return what one source or model fetches; local files are measured."""
+    if settings["kind"] == "hub":
+        return Fetch(name, f"{settings['repo']}@{settings['revision']}", settings["megabytes"], licence)
+    root = Path(settings["path"])
+    files = {path for pattern in settings["files"] for path in root.glob(pattern) if path.is_file()}
+    return Fetch(name, f"folder {root}", sum(size_of(path) for path in files) / 1e6, licence)
+
+
+def plan_summary(dag: Dag, expected: dict[str, tuple[float, float]], study: dict[str, Any]) -> str:
+    """Return the lines that end a dry run: trainings, evaluations, time, disk and fetches.
 
     Args:
         dag: Snakemake's graph of jobs.
         expected: Seconds and MB per job by rule, for rules that never ran here.
+        study: The checked configuration.
     """
     jobs = [job for job in dag.jobs if job.benchmark and dag.needrun(job)]
+    fetches = planned_fetches(jobs, study)
+    total = sum(fetch.megabytes for fetch in fetches)
+    head = [f"Fetches: {len(fetches)}, about {in_words(total)} on top."] if fetches else []
+    return "\n".join([cost_of(jobs, expected), *head, *map(str, fetches)])
+
+
+def cost_of(jobs: list[Job], expected: dict[str, tuple[float, float]]) -> str:
+    """Return the lines on the number of ``jobs``, their time and their disk; fetches are told apart."""
     if not jobs:
         return "Plan: nothing to do."
     counts = Counter(str(job.rule.name) for job in jobs)

@@ -5,16 +5,18 @@ checks the file's schema. Empty text means "there is none"; ``None`` occurs only
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 import pyarrow as pa
 
-from workflow.lib.files import rows_of
+from workflow.lib.parquet import rows_of, tables_of
 
 Kind = TypeVar("Kind")
+# What a row says, whatever its kind; the rest is about it.
+TEXT_COLUMNS = ("context", "question", "choices", "chosen", "rejected", "text", "thought", "completion")
 ARROW: dict[Any, pa.DataType] = {
     str: pa.string(),
     int: pa.int64(),
@@ -30,7 +32,7 @@ ARROW: dict[Any, pa.DataType] = {
 class Problem:
     """One question with its gold answer or the verifier that decides, from any dataset."""
 
-    problem_id: str  # hash of dataset, source and text: see ``problem_id``
+    problem_id: str  # hash of dataset and text: see ``problem_id``
     group_id: str  # context, goal or story: never split across train, dev and test
     dataset: str
     category: str  # reasoning type: propositional, first_order, non_monotonic, commonsense, …
@@ -40,9 +42,94 @@ class Problem:
     choices: list[str]  # answer options in order; ["yes", "no"] for yes/no questions
     answer: str | None  # canonical gold answer, one of ``choices`` where there are any
     verifier: str  # name in workflow.lib.verifiers; "gold" compares with ``answer``
-    instance: str  # JSON that the verifier needs; empty for "gold"
+    instance: str  # JSON that the verifier needs; for "gold" empty, or the label as the file has it
     planted: str  # defect planted by a generator ("ambiguous"), for scoring detection only
     source: str  # file and row it was read from
+
+    def texts(self) -> tuple[str, ...]:
+        """Return what two problems must share to be the same question."""
+        return (self.context, self.question, *self.choices)
+
+    def label(self) -> str:
+        """Return the gold answer; where a verifier decides, what it decides on: many answers may be right."""
+        return (self.answer or "") if self.verifier == "gold" else self.instance
+
+
+@dataclass(frozen=True)
+class GivenPair:
+    """One question with a better and a worse answer, as people voted."""
+
+    problem_id: str
+    group_id: str  # the question; it may have several pairs
+    dataset: str
+    category: str  # preference
+    rule: str
+    question: str
+    chosen: str
+    rejected: str
+    attribution: str  # address, date and authors, as the licence asks
+    source: str
+
+    def texts(self) -> tuple[str, ...]:
+        """Return what two pairs must share to be the same."""
+        return (self.question, self.chosen, self.rejected)
+
+    def label(self) -> str:
+        """Return nothing: which answer is better is part of the text."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One text to start prompts from, with its class where it has one."""
+
+    problem_id: str
+    group_id: str
+    dataset: str
+    category: str  # sentiment
+    rule: str
+    text: str  # the whole text
+    prompt: str  # its first tokens
+    answer: str  # positive, negative, or empty where nobody said
+    source: str
+
+    def texts(self) -> tuple[str, ...]:
+        """Return what two passages must share to be the same."""
+        return (self.text,)
+
+    def label(self) -> str:
+        """Return the class of the text."""
+        return self.answer
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One question with the thoughts and the answer of a model that reasons aloud."""
+
+    problem_id: str
+    group_id: str  # the question; it may have several traces
+    dataset: str
+    category: str
+    rule: str
+    question: str
+    thought: str  # without its tags; empty where the model did not think aloud
+    completion: str  # what follows the thought
+    answer: str | None  # gold, where the dataset has it
+    parsed: str | None  # what the completion states; None where nothing could be read
+    verdict: str  # right | wrong | unknown, as the dataset says
+    complete: bool  # the thought was closed and the completion is there
+    source: str
+
+    def texts(self) -> tuple[str, ...]:
+        """Return what two traces must share to be the same."""
+        return (self.question, self.thought, self.completion)
+
+    def label(self) -> str:
+        """Return the verdict on the trace."""
+        return self.verdict
+
+
+Record = Problem | GivenPair | Passage | Trace  # what a dataset may consist of
 
 
 @dataclass(frozen=True)
@@ -132,6 +219,17 @@ class Prompt:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """How much of one held-out problem the training split of a dataset has word for word."""
+
+    dataset: str  # of the held-out problem
+    problem_id: str
+    share: float  # of the problem's word n-grams that are in training, 0 … 1
+    contaminated: bool  # the share is as large as the study calls contaminated
+    example: str  # problem_id of the training row that has most of them; empty where none has any
+
+
+@dataclass(frozen=True)
 class Sample:
     """One scored answer of one policy to one held-out problem: what every statistic is made of."""
 
@@ -166,20 +264,35 @@ def table(records: Sequence[Any], kind: type) -> pa.Table:
     return pa.Table.from_pylist([asdict(r) for r in records], schema=schema_of(kind))
 
 
+def records_in(path: str | Path, kind: type[Kind]) -> Iterator[Kind]:
+    """Yield the records of class ``kind`` in the file at ``path``, some thousands in memory at a time."""
+    for rows in tables_of(path, schema_of(kind)):
+        yield from (kind(**row) for row in rows.to_pylist())
+
+
 def load(path: str | Path, kind: type[Kind]) -> list[Kind]:
     """Return the records of class ``kind`` in the Parquet file at ``path``."""
     return [kind(**row) for row in rows_of(path, schema_of(kind))]
 
 
-def problem_id(dataset: str, source: str, *texts: str) -> str:
-    """Return the stable identifier of a problem: a hash of its dataset, source id and text."""
-    return "p" + _hash(dataset, source, *texts)
+def texts_of(rows: pa.Table) -> list[str]:
+    """Return the text of each row of a table of problems, pairs, passages or traces."""
+    names = [n for n in rows.column_names if n in TEXT_COLUMNS]
+    columns = [rows[name].to_pylist() for name in names]
+    joined = [[" ".join(v) if isinstance(v, list) else v for v in column] for column in columns]
+    return [" ".join(parts) for parts in zip(*joined, strict=True)]
+
+
+def problem_id(dataset: str, *texts: str) -> str:
+    """Return the stable identifier of a problem: a hash of its dataset and text, wherever it stands."""
+    return "p" + short_hash(dataset, *texts)
 
 
 def group_id(dataset: str, *texts: str) -> str:
     """Return the stable identifier of a group: problems with the same normalised text share it."""
-    return "g" + _hash(dataset, *(" ".join(t.casefold().split()) for t in texts))
+    return "g" + short_hash(dataset, *(" ".join(t.casefold().split()) for t in texts))
 
 
-def _hash(*parts: str) -> str:
+def short_hash(*parts: str) -> str:
+    """Return 64 bits of the SHA-256 of ``parts`` in hexadecimal."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]

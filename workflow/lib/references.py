@@ -14,6 +14,7 @@ REFERENCES = {
     "study.primary.against": "methods",
     "train.datasets.*": "datasets",
     "train.models.*": "models",
+    "datasets.*.sources.*.options.tokenizer": "models",
     "teachers.*.model": "models",
     "prompts.pinned.~": "teachers",
     "preferences.strategy.~": "datasets",
@@ -22,6 +23,13 @@ REFERENCES = {
     "evaluation.tasks.*.dataset": "datasets",
 }
 PROMPTS = ("prompts.student", "prompts.candidates.*", "prompts.pinned.*")
+# What adapters make that do not make problems; the registry itself is too heavy for the driver.
+RECORDS = {
+    "imdb": "Passage",
+    "stack_exchange": "GivenPair",
+    "r1_traces": "Trace",
+    "puzzle_rationales": "Trace",
+}
 FOLDERS = ("models.*.path", "datasets.*.sources.*.path")
 
 
@@ -65,11 +73,36 @@ def reference_problems(config: dict[str, Any], root: Path) -> Iterator[tuple[Key
         if len(kinds) > 1 and "generator" in kinds:
             where = ("datasets", name, "sources")
             yield where, "expected generators only or none, found both. Fix: make two datasets of them."
+    yield from _wrong_records(config)
     micro_batch = config["hardware"]["micro_batch"]
     for keys, batch in values_at(config, "methods.*.batch_size"):
         if batch % micro_batch:
             yield keys, f"expected a multiple of hardware.micro_batch ({micro_batch}), found {batch}"
     yield from _missing_files(config, root)
+
+
+def _records_of(dataset: dict[str, Any]) -> list[str]:
+    """Return the kinds of record that the sources of a dataset make."""
+    adapters = {source["adapter"] for source in dataset["sources"]}
+    special = {RECORDS[adapter] for adapter in adapters & RECORDS.keys()}
+    return sorted(special | ({"Problem"} if adapters - RECORDS.keys() else set()))
+
+
+def _wrong_records(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield datasets whose sources differ in kind, and stages that need problems and get something else."""
+    found = {name: _records_of(dataset) for name, dataset in config["datasets"].items()}
+    for name, kinds in found.items():
+        if len(kinds) > 1:
+            where = ("datasets", name, "sources")
+            yield (
+                where,
+                f"expected one kind of record, found {', '.join(kinds)}. Fix: make two datasets of them.",
+            )
+    for pattern in ("train.datasets.*", "evaluation.tasks.*.dataset"):
+        for keys, name in values_at(config, pattern):
+            if name in found and found[name] != ["Problem"]:
+                made = ", ".join(found[name])
+                yield keys, f"expected a dataset of problems, found '{name}' of {made}. Fix: name another."
 
 
 def _missing_files(config: dict[str, Any], root: Path) -> Iterator[tuple[Keys, str]]:

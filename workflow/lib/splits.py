@@ -1,12 +1,15 @@
 """Splits by group that never move: where a group goes depends on its own text and the seed alone."""
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from workflow.lib.records import Problem
+import numpy as np
+from numpy.typing import NDArray
+
+from workflow.lib.shingles import Hashes
 
 SPLITS = ("train", "dev", "test")
+TRAIN, DEV, TEST = range(3)
 
 
 @dataclass(frozen=True)
@@ -24,52 +27,21 @@ def position(seed: int, group: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def split_of(group: str, into: str, shares: Shares) -> str:
-    """Return the split of a group whose source may enter ``into``: all, train (and dev), or test.
+def splits_of(groups: Hashes, into: NDArray[np.str_], shares: Shares) -> NDArray[np.int8]:
+    """Return the split (0 train, 1 dev, 2 test) of each row, (N,).
 
-    Without test, dev keeps its share of what is not test, so that both kinds of source can be joined.
+    The places of groups from 0 to ``test`` are the test split's and those up to ``test + dev`` the dev
+    split's, for every source alike. A source that may not enter test gives the first of them to train.
+
+    Args:
+        groups: Group of each row, (N,).
+        into: Which splits the row's source may enter, (N,): all, train (and dev), or test.
+        shares: Seed and shares.
     """
-    place = position(shares.seed, group)
-    if into == "test":
-        return "test"
-    test = shares.test if into == "all" else 0.0
-    if place < test:
-        return "test"
-    dev = shares.dev if into == "all" or shares.test == 1.0 else shares.dev / (1.0 - shares.test)
-    return "dev" if place < test + dev else "train"
-
-
-def without_duplicates(problems: Iterable[Problem]) -> tuple[list[Problem], int, list[str]]:
-    """Return problems with different texts, how many repeats were dropped, and conflicts of gold.
-
-    Two problems are the same when context, question and choices are, apart from case and spacing. The
-    first of them stays. Where the same text has two gold answers neither stays: nobody can be right.
-    """
-    by_text: dict[tuple[str, ...], list[Problem]] = {}
-    for problem in problems:
-        by_text.setdefault(text_key(problem), []).append(problem)
-    kept, repeats, conflicts = [], 0, []
-    for same in by_text.values():
-        if len({problem.answer for problem in same}) > 1:
-            conflicts += [problem.source for problem in same]
-        else:
-            kept.append(same[0])
-            repeats += len(same) - 1
-    return kept, repeats, conflicts
-
-
-def text_key(problem: Problem) -> tuple[str, ...]:
-    """Return what two problems must share to be the same question."""
-    texts = [problem.context, problem.question, *problem.choices]
-    return tuple(" ".join(text.casefold().split()) for text in texts)
-
-
-def apart(by_split: dict[str, list[Problem]]) -> tuple[dict[str, list[Problem]], int]:
-    """Take from train and dev every group that test has too; return the splits and how many rows went."""
-    held_out = {problem.group_id for problem in by_split["test"]}
-    clean = {
-        split: [p for p in problems if split == "test" or p.group_id not in held_out]
-        for split, problems in by_split.items()
-    }
-    gone = sum(len(by_split[split]) - len(clean[split]) for split in SPLITS)
-    return clean, gone
+    names, rows = np.unique(groups, return_inverse=True)
+    places = np.array([position(shares.seed, f"g{name:016x}") for name in names])[rows]
+    split = np.where(places < shares.test + shares.dev, DEV, TRAIN).astype(np.int8)
+    split[places < shares.test] = TEST
+    split[(into == "train") & (split == TEST)] = TRAIN
+    split[into == "test"] = TEST
+    return split

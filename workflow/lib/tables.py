@@ -170,6 +170,26 @@ def category_tables(rows: Sequence[Row]) -> list[Table]:
     return by_place(headline(rows), build, "Accuracy in percent by category and rule", "categories")
 
 
+def subset_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return the accuracy on all problems, and on those that training has seen and has not."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        columns = {
+            "Task": [r["task"] for r in some],
+            "Problems": [r["subset"] for r in some],
+            "Method": [look(r["method"]).label for r in some],
+            "Accuracy, %": [share(r["estimate"]) for r in some],
+            "Interval": [bracket(r["low"], r["high"]) for r in some],
+            "Difference from base, points": [points(r["delta"]) for r in some],
+            "Its interval": [bracket(r["delta_low"], r["delta_high"]) for r in some],
+            "Answers": [count(r["n"]) for r in some],
+            "Groups": [count(r["groups"]) for r in some],
+        }
+        return table_of(caption, columns, words=("Problems", "Method"), source=source)
+
+    return by_place(rows, build, "All, clean and contaminated problems", "subsets")
+
+
 def reward_tables(rows: Sequence[Row]) -> list[Table]:
     """Return how often and by how much the reward model prefers the better answer."""
 
@@ -284,7 +304,6 @@ def dataset_tables(cards: Sequence[dict[str, Any]]) -> list[Table]:
     columns = {"Dataset": [str(c["dataset"]) for c in lines]}
     for split in ("train", "dev", "test"):
         columns[split] = [count(str(c["rows"][split])) for c in lines]
-    columns["Majority answer in test, %"] = [share(cell_of(c["majority_baseline"])) for c in lines]
     columns["Licence"] = [str(c["licence"]) for c in lines]
     columns["Citation"] = [str(c["citation"]) for c in lines]
     return [table_of("Problems in each split", columns, words=("Licence", "Citation"))]
@@ -335,6 +354,7 @@ def all_tables(
         "headline": headline_tables(rows["accuracy"], rows["deltas"]),
         "accuracy": accuracy_tables(rows["accuracy"]),
         "deltas": delta_tables(rows["deltas"]),
+        "subsets": subset_tables(rows["subsets"]),
         "categories": category_tables(rows["categories"]),
         "rewards": reward_tables(rows["rewards"]),
         "curves": curve_tables(rows["curves"]),

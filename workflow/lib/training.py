@@ -24,7 +24,8 @@ from workflow.lib.adapters import save_adapter
 from workflow.lib.cards import model_card
 from workflow.lib.chat import render, token_ids
 from workflow.lib.errors import DataError, DependencyError, DeviceMemoryError
-from workflow.lib.files import copy_file, digest_of, read_json, sha256, write_json, write_parquet, write_text
+from workflow.lib.files import copy_file, digest_of, read_json, sha256, write_json, write_text
+from workflow.lib.parquet import write_parquet
 from workflow.lib.records import load
 from workflow.lib.telemetry import Meter
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from workflow.lib.errors import DataError
-from workflow.lib.files import sha256, write_json, write_parquet
+from workflow.lib.files import sha256, write_json
 from workflow.lib.logs import capture
 from workflow.lib.pairing import (
     STRATEGIES,
@@ -24,6 +24,7 @@ from workflow.lib.pairing import (
     prompt_rows,
     sft_rows,
 )
+from workflow.lib.parquet import write_parquet
 from workflow.lib.prompts import PromptFile
 from workflow.lib.records import Pair, Problem, Prompt, SftRow, Verified, load, table
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from workflow.lib.errors import NumericalError, problem
-from workflow.lib.files import rows_of, write_csv
+from workflow.lib.files import write_csv
 from workflow.lib.logs import capture
+from workflow.lib.parquet import rows_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workflow.lib.files import rows_of, write_csv
+from workflow.lib.files import write_csv
 from workflow.lib.logs import capture
+from workflow.lib.parquet import rows_of
 from workflow.lib.statistics import Settings, mean, rounded
 
 if TYPE_CHECKING:

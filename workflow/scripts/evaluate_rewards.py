@@ -17,9 +17,10 @@ from transformers import PreTrainedTokenizerBase
 
 from workflow.lib.chat import render, token_ids
 from workflow.lib.errors import NumericalError
-from workflow.lib.files import read_json, sha256, write_json, write_parquet
+from workflow.lib.files import read_json, sha256, write_json
 from workflow.lib.logs import capture
 from workflow.lib.models import load_scorer, load_tokenizer
+from workflow.lib.parquet import write_parquet
 from workflow.lib.policies import load_policies
 from workflow.lib.records import Sample, load
 

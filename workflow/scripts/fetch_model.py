@@ -1,6 +1,7 @@
-"""Put a base model from the hub (at a pinned revision) or from a local folder in its place.
+"""Put a base model from the hub (at a pinned revision), a mirror or a local folder in its place.
 
-Only configuration, tokenizer and safetensors weights come along: no pickled weights, no code.
+Only configuration, tokenizer and safetensors weights come along: no pickled weights, no code. Files of the
+hub must have the digests that are on record for the revision, if any.
 """
 
 import os
@@ -9,52 +10,56 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflow.lib.errors import DataError
-from workflow.lib.files import write_json
+from workflow.lib.fetching import check_record, matches, place
+from workflow.lib.files import digest_of, write_json
+from workflow.lib.hub import Repository, provide
 from workflow.lib.logs import capture
 from workflow.lib.manifests import describe_model
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+DOWNLOADS = Path("work/downloads/models")  # undeclared: what a killed download has got so far
 WANTED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt")
 
 
-def link_local(settings: dict[str, Any], snapshot: Path) -> None:
+def wanted(paths: list[str]) -> list[str]:
+    """Return those of ``paths`` that belong to a model: of the top folder, neither pickles nor code."""
+    return [path for path in paths if any(matches(path, pattern) for pattern in WANTED)]
+
+
+def link_local(settings: dict[str, Any], snapshot: Path, begun: Path) -> None:
     """Link the wanted files of the folder ``path`` into ``snapshot``; copy them where links cannot be."""
     root = Path(settings["path"]).resolve()
     if not root.is_dir():
         raise DataError(f"models: path: expected a folder, found nothing at {root}. Fix: correct it.")
-    wanted = sorted({path for pattern in WANTED for path in root.glob(pattern) if path.is_file()})
-    for path in wanted:
-        try:
-            (snapshot / path.name).hardlink_to(path.resolve())
-        except OSError:
-            shutil.copyfile(path, snapshot / path.name)
+    place(wanted(sorted(path.name for path in root.iterdir() if path.is_file())), root, snapshot)
 
 
-def download(settings: dict[str, Any], snapshot: Path) -> None:
-    """Download the wanted files of the repository ``repo`` at ``revision`` into ``snapshot``."""
-    os.environ["HF_HUB_OFFLINE"] = "0"
-    from huggingface_hub import snapshot_download
-
-    snapshot_download(
-        settings["repo"], revision=settings["revision"], allow_patterns=list(WANTED), local_dir=snapshot
-    )
-    shutil.rmtree(snapshot / ".cache", ignore_errors=True)
+def take_from_hub(settings: dict[str, Any], snapshot: Path, begun: Path) -> None:
+    """Put the wanted files of the repository ``repo`` at ``revision`` into ``snapshot``."""
+    repository = Repository("model", settings["repo"], settings["revision"])
+    mirror = os.environ.get("PLUMBLINE_MIRROR")
+    begun = begun / digest_of(str(repository))[:12]
+    provide(repository, wanted, snapshot, begun, settings["megabytes"], mirror)
 
 
-FETCH = {"local": link_local, "hub": download}
+FETCH = {"local": link_local, "hub": take_from_hub}
 
 
-def main(*, snapshot: str, manifest: str, model: str, settings: dict[str, Any]) -> None:
+def main(*, snapshot: str, manifest: str, model: str, settings: dict[str, Any], checksums: str) -> None:
     """Fetch ``model`` into the folder ``snapshot`` and describe it in ``manifest``."""
-    folder = Path(snapshot)
+    folder, begun = Path(snapshot), DOWNLOADS / model
     folder.mkdir(parents=True, exist_ok=True)
-    FETCH[settings["kind"]](settings, folder)
+    FETCH[settings["kind"]](settings, folder, begun)
     about = {"model": model, "repo": None, "path": None, "revision": None, **settings}
     described = describe_model(folder, settings=settings, **about)
+    if settings["kind"] == "hub":
+        digests = {entry["path"]: entry["sha256"] for entry in described["files"]}
+        check_record(digests, Path(checksums), settings["repo"], settings["revision"])
     print(f"{model}: {described['parameters']} parameters, digest {described['digest']}")
     write_json(manifest, described)
+    shutil.rmtree(begun, ignore_errors=True)
 
 
 if __name__ == "__main__":
@@ -64,4 +69,5 @@ if __name__ == "__main__":
         manifest=snakemake.output.manifest,
         model=snakemake.wildcards.model,
         settings=snakemake.params.settings,
+        checksums=snakemake.params.checksums,
     )

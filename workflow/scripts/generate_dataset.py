@@ -4,7 +4,6 @@ Every source gets a folder of its own with a ``planted.jsonl`` beside the rows: 
 ambiguous on purpose, so that finding them can be scored.
 """
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,32 +16,19 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-@dataclass(frozen=True)
-class Source:
-    """One generator of the dataset, as the config has it."""
-
-    name: str
-    kind: str
-    generator: str
-    seed: int
-    size: int
-    ambiguous: float
-    adapter: str
-    into: str
-
-
-def generate(source: Source, files: Path) -> dict[str, Any]:
+def generate(source: dict[str, Any], files: Path) -> dict[str, Any]:
     """Write the files of ``source`` into its folder under ``files`` and return its part of the manifest."""
-    folder = files / source.name
-    GENERATORS[source.generator](folder, source.seed, source.size, source.ambiguous)
+    folder = files / source["name"]
+    options = source.get("options", {})
+    GENERATORS[source["generator"]](folder, source["seed"], source["size"], source["ambiguous"], options)
     entries = list_files(folder, files)
-    print(f"{source.name}: generator '{source.generator}' wrote {len(entries)} files")
-    return {**asdict(source), "revision": f"seed {source.seed}", "files": entries}
+    print(f"{source['name']}: generator '{source['generator']}' wrote {len(entries)} files")
+    return {**source, "revision": f"seed {source['seed']}", "files": entries}
 
 
 def main(*, manifest: str, files: str, dataset: str, settings: dict[str, Any]) -> None:
     """Generate every source of ``dataset`` below the folder ``files`` and write ``manifest``."""
-    sources = [generate(Source(**source), Path(files)) for source in settings["sources"]]
+    sources = [generate(source, Path(files)) for source in settings["sources"]]
     about = {"dataset": dataset, "licence": settings["licence"], "citation": settings["citation"]}
     write_json(manifest, {**about, "sources": sources})
 

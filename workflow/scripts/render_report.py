@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workflow.lib.dataset_views import dataset_views
 from workflow.lib.figures import Row
 from workflow.lib.files import read_csv, read_json, write_text
 from workflow.lib.findings import summaries
@@ -76,6 +77,7 @@ def main(
         "example_rule": shown["rule"] if shown else "",
         "checks": outcomes,
         "provenance": provenance_view(read_facts(provenance)),
+        "datasets": dataset_views(known),
         "cards": card_listings(known),
     }
     page = redact(render(sources, PAGE, filled), os.environ)

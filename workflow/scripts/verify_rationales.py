@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from workflow.lib.errors import DataError, raise_all
-from workflow.lib.files import read_jsonl, sha256, write_json, write_parquet
+from workflow.lib.files import read_jsonl, sha256, write_json
 from workflow.lib.logs import capture
+from workflow.lib.parquet import write_parquet
 from workflow.lib.records import Problem, Rationale, Verified, load, table
 from workflow.lib.verification import (
     counts_by,

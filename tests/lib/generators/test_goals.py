@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow.lib.datasets.piqa import piqa
+from tests.raw_files import read
 from workflow.lib.errors import DataError
 from workflow.lib.files import read_jsonl
 from workflow.lib.generators import goals
@@ -14,7 +14,7 @@ from workflow.lib.generators.spaces import for_datasets
 
 def test_the_label_names_the_tool_of_the_task(tmp_path: Path) -> None:
     goals.write(tmp_path, 3, 100, 0.0)
-    problems = list(piqa(tmp_path, "goals"))
+    problems = read("piqa", tmp_path)
     tasks = goals.goal_texts()
     assert len({p.question for p in problems}) == 100
     for p in problems:
@@ -31,7 +31,7 @@ def test_planted_goals_have_no_right_tool(tmp_path: Path) -> None:
     planted = {row["question"] for row in read_jsonl(tmp_path / "planted.jsonl")}
     tasks = goals.goal_texts()
     assert len(planted) == 20
-    for p in piqa(tmp_path, "goals"):
+    for p in read("piqa", tmp_path):
         right = goals.solution(goals.TOOLS[tasks[p.question]])
         assert (right in p.choices) == (p.question not in planted)
 

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from workflow.lib.datasets.logicbench import logicbench_bqa
+from tests.raw_files import read
 from workflow.lib.generators import logic
 from workflow.lib.generators.drafts import Draft, both_ways
 from workflow.lib.generators.rules import RULES, stated
@@ -56,7 +56,7 @@ def test_a_proof_starts_from_what_is_said_and_ends_in_what_is_asked() -> None:
 
 
 def test_the_adapter_of_the_real_rows_reads_the_files(folder: Path) -> None:
-    problems = list(logicbench_bqa(folder, "logic"))
+    problems = read("logicbench_bqa", folder)
     assert len(problems) == SIZE
     assert {p.category for p in problems} == {"propositional", "first_order", "non_monotonic", "analogical"}
     by_rule = Counter((p.category, p.rule, p.answer) for p in problems)
@@ -65,21 +65,21 @@ def test_the_adapter_of_the_real_rows_reads_the_files(folder: Path) -> None:
 
 
 def test_the_answer_cannot_be_told_from_the_place_of_the_question(folder: Path) -> None:
-    first = Counter(p.answer for p in logicbench_bqa(folder, "logic") if p.source.endswith("question 1"))
+    first = Counter(p.answer for p in read("logicbench_bqa", folder) if p.source.endswith("question 1"))
     assert first.total() == SIZE // 2
     assert abs(first["yes"] - first["no"]) < 37  # 150 tosses: three standard deviations are 37
 
 
 def test_planted_problems_are_listed_and_are_the_stated_share(folder: Path) -> None:
     rows = [json.loads(line) for line in (folder / "planted.jsonl").read_text().splitlines()]
-    texts = {(p.context, p.question) for p in logicbench_bqa(folder, "logic")}
+    texts = {(p.context, p.question) for p in read("logicbench_bqa", folder)}
     assert len(rows) == 2 * round(AMBIGUOUS * SIZE / 2)
     assert {row["planted"] for row in rows} == {"ambiguous"}
     assert {(row["context"], row["question"]) for row in rows} <= texts
 
 
 def test_every_problem_is_in_the_half_for_datasets(folder: Path) -> None:
-    contexts = {p.context for p in logicbench_bqa(folder, "logic")}
+    contexts = {p.context for p in read("logicbench_bqa", folder)}
     assert contexts
     assert all(for_datasets(context) for context in contexts)
 
@@ -92,5 +92,5 @@ def test_same_seed_same_bytes_and_another_seed_other_problems(folder: Path, tmp_
         for root in (folder, tmp_path / "again", tmp_path / "other")
     }
     assert contents[folder] == contents[tmp_path / "again"]
-    one, two = ({p.context for p in logicbench_bqa(root, "x")} for root in (folder, tmp_path / "other"))
+    one, two = ({p.context for p in read("logicbench_bqa", root)} for root in (folder, tmp_path / "other"))
     assert len(one & two) < 0.1 * len(one)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.raw_files import read
 from workflow.lib.answers import parse_choice
-from workflow.lib.datasets.logicbench import logicbench_bqa
 from workflow.lib.generators import goals, logic
 from workflow.lib.generators.pretraining import DIRECT, KINDS, MISLED, REASON, Noise, Text, draw_texts
 from workflow.lib.generators.rules import RULES
@@ -39,7 +39,7 @@ def test_user_turns_are_those_of_the_prompt_files(
 @pytest.fixture
 def problem(tmp_path: Path) -> Problem:
     logic.write(tmp_path, 1, 22, 0.0)
-    return next(logicbench_bqa(tmp_path, "logic"))
+    return read("logicbench_bqa", tmp_path)[0]
 
 
 def test_kinds_have_their_shares(texts: list[Text]) -> None:
@@ -76,7 +76,7 @@ def test_no_problem_of_a_dataset_is_in_the_text(tmp_path: Path) -> None:
     texts, left = draw_texts(20260, COUNT, Noise(0.2, 0.7))  # the seed of the demo's dataset, on purpose
     logic.write(tmp_path / "logic", 20260, 660, 0.08)
     goals.write(tmp_path / "goals", 20261, 200, 0.0)
-    contexts = {p.context for p in logicbench_bqa(tmp_path / "logic", "logic")}
+    contexts = {p.context for p in read("logicbench_bqa", tmp_path / "logic")}
     seen = {text.prompt.split("\n")[0].removeprefix("Context: ") for text in texts}
     assert len(contexts) == 330
     assert not contexts & seen

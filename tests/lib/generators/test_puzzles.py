@@ -7,11 +7,11 @@ from random import Random
 
 import pytest
 
-from workflow.lib.datasets.puzzle import puzzle
+from tests.raw_files import read
 from workflow.lib.errors import DataError
 from workflow.lib.generators import puzzles
 from workflow.lib.generators.spaces import for_datasets
-from workflow.lib.verifiers import ordering
+from workflow.lib.verifiers.orders import ordering
 
 
 def test_solutions_are_all_orders_that_keep_the_constraints() -> None:
@@ -29,7 +29,7 @@ def test_solutions_are_all_orders_that_keep_the_constraints() -> None:
 
 def test_the_adapter_reads_the_rows_and_the_verifier_takes_the_answers(tmp_path: Path) -> None:
     puzzles.write(tmp_path, 4, 60, 0.0)
-    problems = list(puzzle(tmp_path, "puzzles"))
+    problems = read("puzzle", tmp_path)
     assert len({p.question for p in problems}) == 60
     for p in problems:
         assert ordering(str(p.answer), p.instance)

@@ -11,7 +11,7 @@ from workflow.lib.errors import DataError
 from workflow.lib.files import write_jsonl
 from workflow.lib.generators.spaces import for_datasets
 from workflow.lib.generators.words import NAMES
-from workflow.lib.verifiers import ordering
+from workflow.lib.verifiers.orders import ordering
 
 PEOPLE = (3, 4)
 CONSTRAINTS = (1, 2)

@@ -1,0 +1,1 @@
+"""Verifiers: functions that decide whether an answer solves a puzzle."""

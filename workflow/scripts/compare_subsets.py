@@ -1,0 +1,101 @@
+"""Estimate every policy on all problems of a task, on those that training has seen, and on the clean rest.
+
+A gain that is only there on contaminated problems is memory and no reasoning. ``delta`` is the paired
+difference to the base model on the same problems.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workflow.lib.errors import IntegrityError
+from workflow.lib.files import write_csv
+from workflow.lib.logs import capture
+from workflow.lib.records import Overlap, Sample, load
+from workflow.lib.samples import grouped, load_samples, paired
+from workflow.lib.statistics import Estimate, Settings, difference, mean, rounded
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+SUBSETS = ("all", "clean", "contaminated")
+COLUMNS = [
+    *("dataset", "model", "task", "method", "subset", "n", "groups", "estimate", "low", "high", "interval"),
+    *("delta", "delta_low", "delta_high"),
+]
+Seen = Mapping[tuple[str, str], bool]  # by the dataset trained on and problem_id
+
+Row = dict[str, Any]
+
+
+def read_seen(files: Mapping[str, str]) -> dict[tuple[str, str], bool]:
+    """Return whether a held-out problem is contaminated, from the file of each dataset trained on."""
+    rows = ((dataset, row) for dataset, path in files.items() for row in load(path, Overlap))
+    return {(dataset, row.problem_id): row.contaminated for dataset, row in rows}
+
+
+def in_subset(samples: Sequence[Sample], subset: str, seen: Seen) -> list[Sample]:
+    """Return the samples whose problem is in a subset of ``SUBSETS``."""
+    wanted = {"all": (False, True), "clean": (False,), "contaminated": (True,)}[subset]
+    return [sample for sample in samples if seen[sample.dataset, sample.problem_id] in wanted]
+
+
+def check_seen(samples: Sequence[Sample], seen: Seen) -> None:
+    """Raise an error when nobody looked whether training has seen a problem."""
+    missing = sorted({s.problem_id for s in samples if (s.dataset, s.problem_id) not in seen})
+    if missing:
+        raise IntegrityError(
+            f"contamination.parquet: expected every problem of the samples, {len(missing)} are missing, "
+            f"as {missing[0]}. Fix: delete results/data/*/contamination.parquet and run again."
+        )
+
+
+def gain(ours: Sequence[Sample], base: Sequence[Sample], settings: Settings) -> Estimate | None:
+    """Return the paired difference of a policy to the base; None where there is nothing to compare."""
+    if not ours or ours[0].method == "base":
+        return None
+    pairs = paired(ours, base)
+    left, right = (np.asarray([pair[side].score for pair in pairs]) for side in (0, 1))
+    return difference(left, right, [p.group_id for p, _ in pairs], settings, settings.generator())
+
+
+def rows(samples: Sequence[Sample], seen: Seen, settings: Settings) -> Iterator[Row]:
+    """Yield one row for each policy, task and subset, base first."""
+    for (dataset, model, task), answers in grouped(samples, "dataset", "model", "task").items():
+        methods = {str(method): some for (method,), some in grouped(answers, "method").items()}
+        for subset in SUBSETS:
+            parts = {method: in_subset(some, subset, seen) for method, some in methods.items()}
+            for method, some in parts.items():
+                scores = np.asarray([sample.score for sample in some])
+                found = mean(scores, [s.group_id for s in some], settings, settings.generator())
+                delta = gain(some, parts["base"], settings)
+                yield {
+                    **{"dataset": dataset, "model": model, "task": task, "method": method, "subset": subset},
+                    **{"n": found.n, "groups": found.groups, "estimate": rounded(found.value)},
+                    **{"low": rounded(found.low), "high": rounded(found.high), "interval": found.interval},
+                    "delta": rounded(delta.value) if delta else "",
+                    "delta_low": rounded(delta.low) if delta else "",
+                    "delta_high": rounded(delta.high) if delta else "",
+                }
+
+
+def main(
+    *, samples: Sequence[str], contamination: Mapping[str, str], subsets: str, settings: dict[str, Any]
+) -> None:
+    """Write the table of estimates on all, clean and contaminated problems."""
+    answers, seen = load_samples(samples), read_seen(contamination)
+    check_seen(answers, seen)
+    found = list(rows(answers, seen, Settings(**settings)))
+    write_csv(subsets, found, COLUMNS)
+    print(f"{len(found)} estimates of {len(samples)} files")
+
+
+if __name__ == "__main__":
+    capture(snakemake.log[0])
+    main(
+        samples=snakemake.input.samples,
+        contamination=dict(zip(snakemake.params.datasets, snakemake.input.contamination, strict=True)),
+        subsets=snakemake.output.subsets,
+        settings=snakemake.params.settings,
+    )
