@@ -31,13 +31,13 @@ DEMO_JOBS = {
 }
 FLAGSHIP_JOBS = {
     **DEMO_JOBS,
-    "fetch_dataset": 1,
-    "normalise_dataset": 1,
+    "fetch_dataset": 2,  # logicbench, piqa
+    "normalise_dataset": 2,
     "fetch_model": 4,
     "compare_prompts": 6,  # three teachers, two prompts
     "sample_rationales": 24,  # three teachers, eight shards
     "train": 15,  # five methods, three seeds
-    "evaluate": 2,
+    "evaluate": 3,
     "evaluate_rewards": 3,
 }
 for generated in ("generate_dataset", "pretrain_model"):
