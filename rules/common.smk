@@ -135,6 +135,10 @@ CARDS = [
     *collect("results/rationales/{dataset}/card.json", dataset=config["train"]["datasets"]),
     *collect("results/preferences/{dataset}/card.json", dataset=config["train"]["datasets"]),
 ]
+PREFERENCES = [
+    f"results/preferences/{dataset}/{kind}.parquet"
+    for dataset, kind in product(config["train"]["datasets"], ["sft", "pairs", "prompts"])
+]
 REPORT_TEMPLATES = [part(f"workflow/report/{p.name}") for p in sorted(ROOT.glob("workflow/report/*.*"))]
 
 

@@ -33,6 +33,7 @@ rule check_results:
     input:
         tables=collect("results/analysis/{table}.csv", table=TABLES),
         samples=SAMPLES,
+        learned=PREFERENCES,
         invariants=part("tests/results/test_results.py"),
     output:
         checks="results/checks.json",

@@ -1,7 +1,8 @@
 """Invariants of a finished run: what must be true of the tables, whatever was found.
 
 The rule ``check_results`` runs them on the results; its plugin supplies ``tables`` (rows of text, by
-name), ``samples`` (every scored answer) and ``config``. How good a method is decides nothing here.
+name), ``samples`` (every scored answer), ``learned`` (a training row of every group that has any) and
+``config``. How good a method is decides nothing here.
 """
 
 import math
@@ -14,6 +15,8 @@ COLUMNS = {
     "categories": "dataset model task metric method category n groups estimate low high interval",
     "deltas": "dataset model task metric method against n groups delta low high interval better worse "
     "p_mcnemar p_holm primary detectable",
+    "subsets": "dataset model task method subset n groups estimate low high interval delta delta_low "
+    "delta_high",
     "rewards": "dataset model task seed n groups estimate low high interval margin",
     "curves": "dataset model method seed step quantity value",
     "costs": "dataset model method seed seconds_total seconds_training tokens tokens_per_second "
@@ -120,6 +123,14 @@ def test_a_problem_is_in_one_group_and_has_one_gold_answer(samples):
         facts[s.task, s.problem_id].add((s.group_id, s.category, s.rule, s.answer))
     unsure = [key for key, found in facts.items() if len(found) > 1]
     assert not unsure, f"{len(unsure)} problems differ between methods, as {unsure[:1]}"
+
+
+def test_no_group_that_was_learned_from_is_asked(samples, learned):
+    assert learned, "nothing was learned from"
+    shared = {
+        f"{learned[s.group_id]} and {s.problem_id} of {s.task}" for s in samples if s.group_id in learned
+    }
+    assert not shared, f"{len(shared)} rows share a group with a held-out problem: {sorted(shared)[0]}"
 
 
 def test_scores_are_shares_and_nothing_unparsed_is_right(samples):

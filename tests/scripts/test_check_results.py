@@ -10,7 +10,14 @@ from tests.hand_samples import SETTINGS, sample, write_samples
 from workflow.lib.errors import IntegrityError
 from workflow.lib.files import read_csv, read_json, write_csv
 from workflow.lib.parquet import write_parquet
-from workflow.scripts import check_results, compare_methods, estimate_rewards, estimate_scores
+from workflow.lib.records import Overlap, SftRow, table
+from workflow.scripts import (
+    check_results,
+    compare_methods,
+    compare_subsets,
+    estimate_rewards,
+    estimate_scores,
+)
 
 INVARIANTS = str(Path(__file__).parents[1] / "results" / "test_results.py")
 PRIMARY = {"task": "quiz", "method": "dpo", "against": "base"}
@@ -20,7 +27,7 @@ CONFIG = {
     "evaluation": {"tasks": {"quiz": {"rewards": True}}},
     "study": {"primary": PRIMARY},
 }
-TABLES = ("accuracy", "categories", "deltas", "rewards", "curves", "costs", "funnel")
+TABLES = ("accuracy", "categories", "deltas", "subsets", "rewards", "curves", "costs", "funnel")
 RIGHT = {"base": 3, "sft": 5, "dpo": 7}  # of eight problems
 
 
@@ -46,6 +53,12 @@ def run_rows(extra):
     return [label | {"method": method, "seed": seed} | extra for method, seed in runs]
 
 
+def write_rows(path, group):
+    row = SftRow("r1", "p1", group, "train", "propositional", "Is it so?", "Yes.")
+    write_parquet(path, table([row], SftRow))
+    return str(path)
+
+
 def paths_in(folder):
     runs = [(method, seed) for method in RIGHT for seed in CONFIG["seeds"]]
     samples = {(method, seed): str(folder / f"{method}-{seed}.parquet") for method, seed in runs}
@@ -62,6 +75,10 @@ def sound(tmp_path_factory):
     paths, some = list(samples.values()), {name: tables[name] for name in TABLES[:2]}
     estimate_scores.main(samples=paths, settings=SETTINGS, **some)
     compare_methods.main(samples=paths, deltas=tables["deltas"], settings=SETTINGS, primary=PRIMARY)
+    seen = folder / "seen.parquet"
+    write_parquet(seen, table([Overlap("logic", f"p{i}", 0.0, i == 0, "") for i in range(8)], Overlap))
+    subsets = {"contamination": {"logic": str(seen)}, "subsets": tables["subsets"]}
+    compare_subsets.main(samples=paths, settings=SETTINGS, **subsets)
     pairs = str(folder / "pairs.parquet")
     write_parquet(pairs, pa.Table.from_pylist([pair(seed, group) for seed in (1, 2) for group in "abc"]))
     estimate_rewards.main(pairs=[pairs], rewards=tables["rewards"], settings=SETTINGS)
@@ -82,21 +99,28 @@ def results(sound, tmp_path):
     return paths_in(Path(shutil.copytree(sound, tmp_path / "results")))
 
 
-def check(tmp_path, samples, tables):
+def check(tmp_path, samples, tables, learned=None):
     check_results.main(
         tables=list(tables.values()),
         samples=list(samples.values()),
+        learned=[learned or write_rows(tmp_path / "sft.parquet", "another")],
         checks=str(tmp_path / "checks.json"),
         config=CONFIG,
         invariants=INVARIANTS,
     )
 
 
+def test_a_held_out_group_that_was_learned_from_is_named(tmp_path, results):
+    path = write_rows(tmp_path / "pairs.parquet", "g1")  # the group of problems p2 and p3
+    with pytest.raises(IntegrityError, match=r"was_learned_from.* 2 rows share .*pairs\.parquet r1 and p2"):
+        check(tmp_path, *results, learned=path)
+
+
 def test_sound_run_passes_and_says_what_was_checked(tmp_path, results):
     check(tmp_path, *results)
     found = read_json(tmp_path / "checks.json")
     assert (found["failed"], found["skipped"]) == (0, 0)
-    assert found["passed"] == len(found["tests"]) == 28
+    assert found["passed"] == len(found["tests"]) == 31
     assert {"name": "test_funnel_counts_rows", "outcome": "passed", "message": ""} in found["tests"]
 
 
@@ -189,6 +213,7 @@ def test_invariants_that_did_not_run_are_no_success(tmp_path, results, name, tex
         check_results.main(
             tables=list(tables.values()),
             samples=list(samples.values()),
+            learned=[],
             checks=str(tmp_path / "checks.json"),
             config=CONFIG,
             invariants=str(invariants),

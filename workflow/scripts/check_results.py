@@ -13,6 +13,7 @@ import pytest
 from workflow.lib.errors import IntegrityError
 from workflow.lib.files import read_csv, write_json
 from workflow.lib.logs import capture
+from workflow.lib.parquet import rows_of
 from workflow.lib.records import Sample
 from workflow.lib.samples import load_samples
 
@@ -27,10 +28,13 @@ Table = list[dict[str, str]]
 class FinishedRun:
     """Pytest plugin that hands the results to the invariants and keeps the outcomes."""
 
-    def __init__(self, tables: Sequence[str], samples: Sequence[str], config: dict[str, Any]) -> None:
-        """Read the tables and the samples once, for all invariants."""
+    def __init__(
+        self, tables: Sequence[str], samples: Sequence[str], learned: Sequence[str], config: dict[str, Any]
+    ) -> None:
+        """Read the tables, the samples and what was learned from once, for all invariants."""
         self.found = {Path(path).stem: read_csv(path) for path in tables}
         self.answers = load_samples(samples)
+        self.rows = {row["group_id"]: f"{path} {row['row_id']}" for path in learned for row in rows_of(path)}
         self.settings = config
         self.outcomes: list[dict[str, str]] = []
 
@@ -43,6 +47,11 @@ class FinishedRun:
     def samples(self) -> list[Sample]:
         """Return all scored answers."""
         return self.answers
+
+    @pytest.fixture
+    def learned(self) -> dict[str, str]:
+        """Return a row that was learned from, as file and row_id, of every group that has any."""
+        return self.rows
 
     @pytest.fixture
     def config(self) -> dict[str, Any]:
@@ -71,10 +80,16 @@ def first_line(report: pytest.TestReport) -> str:
 
 
 def main(
-    *, tables: Sequence[str], samples: Sequence[str], checks: str, config: dict[str, Any], invariants: str
+    *,
+    tables: Sequence[str],
+    samples: Sequence[str],
+    learned: Sequence[str],
+    checks: str,
+    config: dict[str, Any],
+    invariants: str,
 ) -> None:
     """Run the invariants on the results, write the outcomes, and raise an error if one is broken."""
-    run = FinishedRun(tables, samples, config)
+    run = FinishedRun(tables, samples, learned, config)
     status = pytest.main([*OPTIONS, invariants], plugins=[run])
     by_outcome = {
         kind: [test for test in run.outcomes if test["outcome"] == kind]
@@ -95,6 +110,7 @@ if __name__ == "__main__":
     main(
         tables=snakemake.input.tables,
         samples=snakemake.input.samples,
+        learned=snakemake.input.learned,
         checks=snakemake.output.checks,
         config=snakemake.params.config,
         invariants=snakemake.input.invariants,
