@@ -154,7 +154,9 @@ CARDS: list[dict[str, Any]] = [
             "train": {"rows": 842, "groups": 400, "category": {"first_order": 842}},
             "test": {"rows": 375, "groups": 190, "category": {"first_order": 375}},
         },
-        "near": {"pairs": 3, "other_answer": 1, "between": {"train and test": 3}},
+        "conflicts": [],
+        "near": {"pairs": 3, "other_answer": 1, "clusters": 2, "largest_cluster": 3}
+        | {"between": {"train and test": 3}},
         "baselines": [
             {"name": "always no", "looks_at": "nothing", "accuracy": 0.512, "low": 0.46, "high": 0.56}
             | {"n": 375, "groups": 190, "chance": 0.5, "majority": 0.512, "interval": "95%"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from workflow.lib.datacards import dataset_card, funnel
+from workflow.lib.datacards import cluster_sizes, dataset_card, funnel
 from workflow.lib.fates import CODES
 from workflow.lib.parquet import write_parquet
 from workflow.lib.records import Problem, group_id, problem_id, table
@@ -50,7 +50,7 @@ def card(folder: Path, near: pa.Table = NO_PAIRS) -> dict:
     paths = {split: str(folder / f"{split}.parquet") for split in SPLITS}
     for split, path in paths.items():
         write_parquet(path, table(ROWS[split], Problem))
-    return dataset_card("d", Problem, paths, Counter({"short": 2}), Counter({0: 3, 2: 1, 4: 5}), near, 1)
+    return dataset_card("d", Problem, paths, Counter({"short": 2}), Counter({0: 3, 2: 1, 4: 5}), [], near, 1)
 
 
 def test_every_row_is_in_the_funnel():
@@ -82,4 +82,11 @@ def test_near_pairs_are_counted_and_twins_shown(tmp_path):
     near = card(tmp_path, pa.Table.from_pylist(rows))["near"]
     assert (near["pairs"], near["other_answer"]) == (2, 1)
     assert near["between"] == {"test and train": 2}
+    assert (near["clusters"], near["largest_cluster"]) == (1, 3)
     assert near["examples"] == [{"first": "p1", "second": "p3", "similarity": 0.8}]
+
+
+def test_clusters_are_what_hangs_together():
+    # a-b-c and d-e
+    assert cluster_sizes(["a", "b", "d"], ["b", "c", "e"]) == [3, 2]
+    assert cluster_sizes([], []) == []

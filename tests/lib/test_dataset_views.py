@@ -36,7 +36,9 @@ def card(text: str = "as it is", **changes: Any) -> dict[str, Any]:
         "citation": text,
         "funnel": [{"step": "reading", "rows_in": 13900, "rows_out": 13845, "reason": text}],
         "splits": {"train": train, "test": test},
-        "near": {"pairs": 1, "other_answer": 1, "between": {"train and test": 1}},
+        "conflicts": [{"source": text, "question": text, "answer": text}],
+        "near": {"pairs": 1, "other_answer": 1, "clusters": 1, "largest_cluster": 2}
+        | {"between": {"train and test": 1}},
         "baselines": [baseline, {**baseline, "name": "free", "low": None, "high": None, "chance": None}],
         "findings": [text, "second"],
         "examples": {"train": [], "test": [problem]},
@@ -76,12 +78,15 @@ def test_every_cell_is_a_value_of_the_card() -> None:
         "Categories": [["as it is", "12,345", "1,400"], ["none", "–", "100"]],
         "Answers": [["no", "–", "980"], ["yes", "–", "520"]],
         "Place of the right choice": [["1", "9"]],
+        "Same text, two answers: neither stays": [["as it is"] * 3],
         "Pairs of rows that are nearly the same": [["train and test", "1"]],
     }
     assert [table.note for table in dataset.folded if table.caption == "Answers"] == [
         "train has 150 different values"
     ]
-    assert dataset.facts["Near duplicates"] == "1 pair, of which 1 differ in answer and stay"
+    assert dataset.facts["Near duplicates"] == (
+        "1 pair, of which 1 differ in answer and stay; 1 cluster, the largest of 2 rows"
+    )
     assert dataset.findings == ["as it is", "second"]
 
 
@@ -113,7 +118,7 @@ def test_long_parts_are_folded_and_headings_and_tables_are_in_order() -> None:
     text, page = page_of(card(), card(dataset="other"))
     assert len(page.all("article")) == len(page.all("h3")) == 2
     assert len(page.all("details")) == 4  # tables and examples of each
-    assert len(page.all("table")) == len(page.all("caption")) == 14
+    assert len(page.all("table")) == len(page.all("caption")) == 16
     assert all(head["scope"] in ("col", "row") for head in page.all("th"))
     before, _, after = text.partition("<details>")
     assert "always no" in before and "Rows in and out</span>" in after
@@ -123,12 +128,13 @@ def test_long_parts_are_folded_and_headings_and_tables_are_in_order() -> None:
 
 def test_a_dataset_without_rules_findings_or_examples_says_so() -> None:
     bare = card(baselines=[], findings=[], examples={"train": [], "test": []})
-    bare["near"] = {"pairs": 0, "other_answer": 0, "between": {}}
+    bare["near"] = {"pairs": 0, "other_answer": 0, "clusters": 0, "largest_cluster": 0, "between": {}}
+    bare["conflicts"] = []
     text, page = page_of(bare)
     assert "No artefact was found" in text
     assert page.all("ul") == []
     assert len(page.all("details")) == 1
-    assert "0 pairs, of which 0 differ" in text
+    assert "<dt>Near duplicates</dt><dd>none</dd>" in text
     assert "nearly the same" not in text
 
 

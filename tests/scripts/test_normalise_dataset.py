@@ -64,6 +64,8 @@ def test_rows_are_counted_and_groups_stay_whole(tmp_path):
     assert steps["reading"] == (122, 122)
     assert steps["conflicts"] == (122, 120) and steps["duplicates"] == (120, 119)
     assert sum(card["rows"].values()) == steps["near duplicates"][1] == 119
+    told = [(row["question"], row["answer"]) for row in card["conflicts"]]
+    assert sorted(told) == [("Is it so, 0?", "no"), ("Is it so, 0?", "yes")]
     groups = [{p.group_id for p in load(tmp_path / f"{s}.parquet", Problem)} for s in SPLITS]
     assert (
         all(groups) and not groups[0] & groups[1] and not groups[0] & groups[2] and not groups[1] & groups[2]

@@ -1,13 +1,16 @@
 """The card of a dataset: rows in and out of every step, and what the splits hold."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from workflow.lib.artefacts import examples, findings, traits
 from workflow.lib.baselines import baselines
@@ -74,12 +77,31 @@ def near_counts(pairs: pa.Table) -> dict[str, Any]:
             pairs["first_split"].to_pylist(), pairs["second_split"].to_pylist(), strict=True
         )
     )
+    sizes = cluster_sizes(pairs["first"].to_pylist(), pairs["second"].to_pylist())
     return {
         "pairs": pairs.num_rows,
         "other_answer": twins.num_rows,
         "between": dict(sorted(between.items())),
+        "clusters": len(sizes),
+        "largest_cluster": max(sizes, default=0),
         "examples": twins.select(["first", "second", "similarity"]).slice(0, SHOWN).to_pylist(),
     }
+
+
+def cluster_sizes(first: Sequence[str], second: Sequence[str]) -> list[int]:
+    """Return how many rows hang together by the pairs ``first[i]``, ``second[i]``, for each cluster."""
+    names, places = np.unique([*first, *second], return_inverse=True)
+    ends = (places[: len(first)], places[len(first) :])
+    links = coo_array((np.ones(len(first)), ends), shape=(len(names), len(names)))
+    _, labels = connected_components(links, directed=False)
+    return sorted(np.bincount(labels).tolist(), reverse=True) if len(names) else []
+
+
+def conflict_lines(rows: Iterator[pa.Table]) -> list[dict[str, str]]:
+    """Return where some of the ``rows`` stand whose text has two gold answers, and what each of them says."""
+    shown = ["source", "question", "answer"]
+    found = pa.concat_tables(table.select(shown) for table in rows).sort_by("question").slice(0, SHOWN)
+    return [{name: str(row[name]) for name in shown} for row in found.to_pylist()]
 
 
 def given_away(splits: Mapping[str, str]) -> dict[str, Any]:
@@ -96,6 +118,7 @@ def dataset_card(
     splits: Mapping[str, str],
     skipped: Counter[str],
     fates: Counter[int],
+    conflicts: list[dict[str, str]],
     near: pa.Table,
     seed: int,
 ) -> dict[str, Any]:
@@ -107,6 +130,7 @@ def dataset_card(
         splits: Path of the Parquet file of each split.
         skipped: Rows that the adapter left out, by reason.
         fates: Rows by the code of their fate.
+        conflicts: Where some of the rows stand whose text has two gold answers.
         near: Pairs of rows that are nearly the same.
         seed: Of the choice of examples.
     """
@@ -118,6 +142,7 @@ def dataset_card(
         "funnel": funnel(skipped, fates),
         "rows": {split: described[split]["rows"] for split in SPLITS},
         "splits": described,
+        "conflicts": conflicts,
         "near": near_counts(near),
         "examples": {split: examples(records_in(splits[split], kind), seed, EXAMPLES) for split in SPLITS},
         **(given_away(splits) if kind is Problem else {"baselines": [], "findings": []}),

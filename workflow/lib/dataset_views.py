@@ -7,7 +7,9 @@ Nothing is computed: a cell here is a value there, rounded. What a card of the d
     funnel                          steps of step, rows_in, rows_out, reason
     splits                          by split: rows, groups, and by column (category, rule, answer, position,
                                     verdict, planted) rows by value, or how many values there are if too many
-    near                            pairs, other_answer, and between: pairs by "train and test"
+    conflicts                       rows of source, question, answer, some of those whose text has two answers
+    near                            pairs, other_answer, clusters, largest_cluster, and between: pairs by
+                                    "train and test"
     baselines                       rows of name, looks_at, accuracy, low, high, n, chance, majority
     findings                        sentences
     examples                        by split: records with all their fields
@@ -92,6 +94,7 @@ def view(card: Mapping[str, Any]) -> DatasetView:
                 if has_values(card["splits"], column)
             ),
             *near_tables(card["near"]),
+            *conflict_tables(card["conflicts"]),
         ],
         examples=[example(split, record) for split, record in found],
     )
@@ -174,8 +177,25 @@ def near_tables(near: Mapping[str, Any]) -> list[Table]:
 
 def near_pairs(near: Mapping[str, Any]) -> str:
     """Return how many pairs of rows are nearly the same, and how many of them stay."""
+    if not near["pairs"]:
+        return "none"
     twins = count(str(near["other_answer"]))
-    return f"{plural(near['pairs'], 'pair')}, of which {twins} differ in answer and stay"
+    return (
+        f"{plural(near['pairs'], 'pair')}, of which {twins} differ in answer and stay; "
+        f"{plural(near['clusters'], 'cluster')}, the largest of {count(str(near['largest_cluster']))} rows"
+    )
+
+
+def conflict_tables(conflicts: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return some of the rows whose text has two gold answers; no table where there are none."""
+    if not conflicts:
+        return []
+    columns = {
+        "Row": [str(row["source"]) for row in conflicts],
+        "Question": [clip(str(row["question"])) for row in conflicts],
+        "Answer": [str(row["answer"]) for row in conflicts],
+    }
+    return [table_of("Same text, two answers: neither stays", columns, words=("Question", "Answer"))]
 
 
 def example(split: str, record: Mapping[str, Any]) -> Example:

@@ -18,6 +18,7 @@ RECALL = 0.99  # of pairs at the threshold, by which the rows of a band are chos
 MOST_ROWS = 8  # of a band
 CROWD = 8  # rows of a bucket up to which all of its pairs are looked at
 PAIRS_AT_ONCE = 50_000
+TEXTS_AT_ONCE = 20_000
 Indices = NDArray[np.int64]
 
 
@@ -48,18 +49,26 @@ def band_keys(sets: Shingles, rows: int) -> Hashes:
     """
     count = len(sets.starts) - 1
     keys = np.zeros((count, BANDS), dtype=np.uint64)
-    hashes = sets.hashes.astype(np.uint64)
-    full = np.flatnonzero(np.diff(sets.starts))
-    starts = sets.starts[:-1][full]
+    for begin in range(0, count, TEXTS_AT_ONCE):
+        starts = sets.starts[begin : begin + TEXTS_AT_ONCE + 1]
+        part = sets.hashes[starts[0] : starts[-1]].astype(np.uint64)
+        keys[begin : begin + TEXTS_AT_ONCE] = _keys(starts - starts[0], part, rows)
+    alone = np.flatnonzero(np.diff(sets.starts) == 0)
+    keys[alone] = mix(alone.astype(np.uint64) + np.uint64(1))[:, None]
+    return keys
+
+
+def _keys(starts: Indices, hashes: Hashes, rows: int) -> Hashes:
+    """Return the band keys of some texts; those of a text without n-grams are 0."""
+    keys = np.zeros((len(starts) - 1, BANDS), dtype=np.uint64)
+    full = np.flatnonzero(np.diff(starts))
     for band in range(BANDS):
         key = np.zeros(len(full), dtype=np.uint64)
         for row in range(rows):
             salt = mix(np.array([band * rows + row + 1], dtype=np.uint64))
-            smallest = np.minimum.reduceat(mix(hashes ^ salt), starts) if len(full) else key
+            smallest = np.minimum.reduceat(mix(hashes ^ salt), starts[:-1][full]) if len(full) else key
             key = mix(key * MULTIPLIER + smallest)
         keys[full, band] = key
-    alone = np.flatnonzero(np.diff(sets.starts) == 0)
-    keys[alone] = mix(alone.astype(np.uint64) + np.uint64(1))[:, None]
     return keys
 
 

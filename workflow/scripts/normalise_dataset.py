@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer
 
-from workflow.lib.datacards import dataset_card
+from workflow.lib.datacards import conflict_lines, dataset_card
 from workflow.lib.datasets.raw import Source
 from workflow.lib.datasets.registry import ADAPTERS
 from workflow.lib.errors import DataError, raise_all
 from workflow.lib.facts import Facts, facts_of, join
-from workflow.lib.fates import SourceRule, decide, near_table
+from workflow.lib.fates import CODES, SourceRule, decide, near_table
 from workflow.lib.files import read_json, write_json, write_jsonl
 from workflow.lib.intake import Spill, batches, gold_problem, kept_records
 from workflow.lib.logs import capture
@@ -100,10 +100,13 @@ def main(
             stream_parquet(splits[split], spill.schema, spill.sorted(decision.fate == code), note)
             rows = (row for table in tables_of(splits[split]) for row in table.to_pylist())
             write_jsonl(exports[split], rows)
+        conflicts = (
+            conflict_lines(spill.sorted(decision.fate == CODES["conflicts"])) if kind is Problem else []
+        )
     pairs = near_table(facts, decision)
     write_parquet(near, pairs, {"dataset": dataset, **settings["near_duplicates"]})
     fates = Counter(decision.fate.tolist())
-    made = dataset_card(dataset, kind, splits, skipped, fates, pairs, shares.seed)
+    made = dataset_card(dataset, kind, splits, skipped, fates, conflicts, pairs, shares.seed)
     write_json(card, {**made, "licence": about["licence"], "citation": about["citation"]})
     print(f"{dataset}: {made['funnel']} {made['rows']}")
 
