@@ -24,7 +24,9 @@ def told(tmp_path: Path, old: str, new: str) -> list[str]:
     return study_problems(yaml.safe_load(path.read_text()), SCHEMA, [path], ROOT)
 
 
-@pytest.mark.parametrize("study", sorted(ROOT.glob("config/*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "study", sorted([*ROOT.glob("config/*.yaml"), *ROOT.glob("config/studies/*.yaml")]), ids=lambda p: p.stem
+)
 def test_shipped_studies_are_sound(study):
     assert study_problems(yaml.safe_load(study.read_text()), SCHEMA, [study], ROOT) == []
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from workflow.lib.answers import parse_choice
 from workflow.lib.errors import DataError
 from workflow.lib.prompts import PromptFile
 
@@ -32,6 +33,16 @@ def test_shipped_prompts_show_the_problem_and_not_the_answer(path):
     text = PromptFile(path).render(Asked())
     assert "It rains." in text and "Is it wet?" in text and "SECRET" not in text
     assert "Context" not in PromptFile(path).render(Asked(context=""))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_options_are_lettered_and_yes_and_no_need_none(path):
+    asked = PromptFile(path).render(Asked(choices=["in the ice box", "on the stove"]))
+    assert "Question: Is it wet?\nOptions:\n(A) in the ice box\n(B) on the stove\n" in asked
+    without = [PromptFile(path).render(Asked(choices=choices)) for choices in (["yes", "no"], [])]
+    assert without[0] == without[1] and "Options" not in without[0]
+    letter = parse_choice("It melts. The answer is (B).", ["in the ice box", "on the stove"])
+    assert letter == "on the stove"
 
 
 def test_there_are_prompts():
