@@ -1,15 +1,13 @@
 """The checked configuration of the study, and the helpers that rules share."""
 
-import ast
 import atexit
-import hashlib
 import os
 import sys
-from functools import cache
 from itertools import product
 from pathlib import Path
 
 from workflow.lib.config import load_schema, study_problems
+from workflow.lib.fingerprints import fingerprint
 from workflow.lib.plan import plan_summary, read_expected
 
 ROOT = Path(str(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True))).resolve()
@@ -240,39 +238,10 @@ def definition_of_task(wildcards):
     ]
 
 
-def imported(source):
-    """Return the ``workflow.lib`` files that a Python file imports with ``from … import …``."""
-    nodes = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
-    froms = [
-        n for n in nodes if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("workflow.lib")
-    ]
-    bases = [ROOT.joinpath(*node.module.split(".")) for node in froms]
-    inner = [base / alias.name for base, node in zip(bases, froms) for alias in node.names]
-    found = [path.with_suffix(".py") for path in (*bases, *inner)] + [base / "__init__.py" for base in bases]
-    return [path for path in found if path.is_file()]
-
-
-def sources(script):
-    """Return ``script`` and the ``workflow.lib`` modules that it imports, directly or not."""
-    found, queue = set(), [ROOT / "workflow/scripts" / script]
-    while queue:
-        source = queue.pop()
-        queue += imported(source) if source not in found else []
-        found.add(source)
-    return sorted(found)
-
-
-@cache
-def fingerprint(script):
-    """Return a digest of the syntax of a script and of its imports; comments and layout do not count."""
-    syntax = [ast.dump(ast.parse(file.read_text(encoding="utf-8"))) for file in sources(script)]
-    return hashlib.sha256("".join(syntax).encode()).hexdigest()[:12]
-
-
 def code(script):
     """Return a param that digests a script and its imports, so that a rule reruns iff they change."""
 
     def digest(wildcards):
-        return fingerprint(script.format(**wildcards))
+        return fingerprint(ROOT, f"workflow/scripts/{script.format(**wildcards)}")
 
     return digest
