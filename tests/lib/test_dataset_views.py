@@ -90,6 +90,13 @@ def test_every_cell_is_a_value_of_the_card() -> None:
     assert dataset.findings == ["as it is", "second"]
 
 
+def test_splits_come_in_their_own_order_whatever_the_file_has() -> None:
+    one = {"rows": 1, "groups": 1}
+    splits = {"dev": one, "test": {**one, "rows": 2}, "train": {**one, "rows": 3}}
+    (dataset,) = dataset_views([card(splits=splits, examples=dict.fromkeys(splits, []))])
+    assert [row[0] for row in cells(dataset)["Rows and groups"]] == ["train", "dev", "test"]
+
+
 def test_of_many_values_the_most_frequent_are_shown() -> None:
     made = card()
     made["splits"]["test"]["rule"] = {f"rule {i:03}": i for i in range(MOST_VALUES + 3)}

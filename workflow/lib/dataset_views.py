@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflow.lib.report import clip
+from workflow.lib.splits import SPLITS
 from workflow.lib.tables import Table, cell_of, table_of
 from workflow.lib.wording import bracket, count, plural, share
 
@@ -75,7 +76,8 @@ def dataset_views(cards: Sequence[Mapping[str, Any]]) -> list[DatasetView]:
 
 def view(card: Mapping[str, Any]) -> DatasetView:
     """Return one dataset as the page shows it."""
-    found = [(split, record) for split, records in card["examples"].items() for record in records]
+    splits = {split: card["splits"][split] for split in SPLITS if split in card["splits"]}
+    found = [(split, record) for split in splits for record in card["examples"][split]]
     return DatasetView(
         name=str(card["dataset"]),
         facts={
@@ -85,14 +87,10 @@ def view(card: Mapping[str, Any]) -> DatasetView:
             "Near duplicates": near_pairs(card["near"]),
         },
         findings=[str(finding) for finding in card["findings"]],
-        tables=[split_table(card["splits"]), *baseline_tables(card["baselines"])],
+        tables=[split_table(splits), *baseline_tables(card["baselines"])],
         folded=[
             funnel_table(card["funnel"]),
-            *(
-                value_table(card["splits"], column)
-                for column in COLUMNS
-                if has_values(card["splits"], column)
-            ),
+            *(value_table(splits, column) for column in COLUMNS if has_values(splits, column)),
             *near_tables(card["near"]),
             *conflict_tables(card["conflicts"]),
         ],
