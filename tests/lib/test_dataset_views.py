@@ -93,7 +93,7 @@ def test_every_cell_is_a_value_of_the_card() -> None:
 def test_splits_come_in_their_own_order_whatever_the_file_has() -> None:
     one = {"rows": 1, "groups": 1}
     splits = {"dev": one, "test": {**one, "rows": 2}, "train": {**one, "rows": 3}}
-    (dataset,) = dataset_views([card(splits=splits, examples=dict.fromkeys(splits, []))])
+    (dataset,) = dataset_views([card(splits=splits, examples={split: [] for split in splits})])
     assert [row[0] for row in cells(dataset)["Rows and groups"]] == ["train", "dev", "test"]
 
 

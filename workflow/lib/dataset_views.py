@@ -76,8 +76,10 @@ def dataset_views(cards: Sequence[Mapping[str, Any]]) -> list[DatasetView]:
 
 def view(card: Mapping[str, Any]) -> DatasetView:
     """Return one dataset as the page shows it."""
-    splits = {split: card["splits"][split] for split in SPLITS if split in card["splits"]}
-    found = [(split, record) for split in splits for record in card["examples"][split]]
+    splits, examples = (
+        {split: card[key][split] for split in SPLITS if split in card[key]} for key in ("splits", "examples")
+    )
+    found = [(split, record) for split, records in examples.items() for record in records]
     return DatasetView(
         name=str(card["dataset"]),
         facts={
