@@ -8,6 +8,7 @@ from pathlib import Path
 
 from workflow.lib.config import load_schema, study_problems
 from workflow.lib.fingerprints import fingerprint
+from workflow.lib.logs import redact
 from workflow.lib.plan import plan_summary, read_expected
 
 ROOT = Path(str(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True))).resolve()
@@ -35,7 +36,8 @@ if problems := study_problems(
     workflow.configfiles,
     ROOT,
 ):
-    print(*(f"ERROR config: {line}" for line in problems[:20]), sep="\n", file=sys.stderr)
+    told = (redact(f"ERROR config: {line}", os.environ) for line in problems[:20])  # a key, by mistake
+    print(*told, sep="\n", file=sys.stderr)
     sys.exit(2)
 
 
@@ -53,6 +55,11 @@ def kinds(section, *wanted):
     """Return the names in a section whose kind, or whose sources' kind, is among ``wanted``."""
     entries = {k: v["sources"][0] if "sources" in v else v for k, v in config[section].items()}
     return [name for name, entry in entries.items() if entry["kind"] in wanted]
+
+
+def taught_by(*strategies):
+    """Return the datasets whose preferences are made by one of ``strategies``."""
+    return [name for name, found in config["preferences"]["strategy"].items() if found in strategies]
 
 
 def one_of(names):
@@ -80,11 +87,17 @@ TABLES = [*FIGURES, "subsets"]
 SEEDS = config["seeds"]
 SHARDS = range(config["rationales"]["shards"])
 TEACHERS = list(config["teachers"])
+VLLM_TEACHERS = kinds("teachers", "vllm")
+API_TEACHERS = kinds("teachers", "api")
+HINTED_TEACHERS = VLLM_TEACHERS if config["rationales"]["hint_failed"] else []
 CANDIDATE_PROMPTS = sorted({*config["prompts"]["candidates"], *config["prompts"]["pinned"].values()})
 TRAINED_POLICIES = [method for method in config["methods"] if method != "reward"]
 POLICIES = ["base", *TRAINED_POLICIES]
 GENERATED_DATASETS = kinds("datasets", "generator")
 FETCHED_DATASETS = kinds("datasets", "hub", "local")
+SAMPLED_DATASETS = taught_by("right_vs_wrong", "gold_vs_wrong", "votes")
+PAIRED_DATASETS = taught_by("given")
+PASSAGE_DATASETS = taught_by("passages")
 TESTED_DATASETS = sorted({task["dataset"] for task in config["evaluation"]["tasks"].values()})
 SCRATCH_MODELS = kinds("models", "scratch")
 FETCHED_MODELS = kinds("models", "hub", "local")
@@ -104,6 +117,7 @@ wildcard_constraints:
     figure=one_of(FIGURES),
 
 
+SAMPLED_TRAINED = [name for name in config["train"]["datasets"] if name in SAMPLED_DATASETS]
 TRAINED = list(product(config["train"]["datasets"], config["train"]["models"]))
 RUNS = [
     f"results/adapters/{dataset}/{model}/{method}/seed-{seed}"
@@ -129,8 +143,8 @@ MANIFESTS = [
 ]
 CARDS = [
     *collect("results/data/{dataset}/card.json", dataset=config["datasets"]),
-    *collect("results/prompts/{dataset}/choice.json", dataset=config["train"]["datasets"]),
-    *collect("results/rationales/{dataset}/card.json", dataset=config["train"]["datasets"]),
+    *collect("results/prompts/{dataset}/choice.json", dataset=SAMPLED_TRAINED),
+    *collect("results/rationales/{dataset}/card.json", dataset=SAMPLED_TRAINED),
     *collect("results/preferences/{dataset}/card.json", dataset=config["train"]["datasets"]),
 ]
 PREFERENCES = [
@@ -181,6 +195,17 @@ def record_of_dataset(wildcards):
 def record_of_model(wildcards):
     """Return the file of digests on record for a model."""
     return record_of([config["models"][wildcards.model]])
+
+
+def hint_prompt(wildcards):
+    """Return the prompt file that shows the answer to problems that failed."""
+    return prompt_file(config["rationales"]["hint_failed"])
+
+
+def prices_of_teachers(wildcards):
+    """Return what each teacher behind an API asks for a million tokens, US dollars."""
+    apis = {name: config["teachers"][name] for name in API_TEACHERS}
+    return {name: {k: a[f"usd_per_million_{k}"] for k in ("input", "output")} for name, a in apis.items()}
 
 
 def teacher_model(wildcards):

@@ -2,8 +2,14 @@
 
 INPUT   results/data/{dataset}/{train,dev}.parquet, results/prompts/{dataset}/choice.json, results/models/{model}/
 OUTPUT  results/rationales/{dataset}/{teacher}/shard-{shard}.jsonl
-        results/rationales/{dataset}/verified.parquet, results/rationales/{dataset}/card.json
+        results/rationales/{dataset}/{teacher}/shard-{shard}.ledger.json (teachers behind an API)
+        results/rationales/{dataset}/{teacher}/hinted-{shard}.jsonl (where rationales.hint_failed names a prompt)
+        results/rationales/{dataset}/{verified,problems}.parquet, results/rationales/{dataset}/card.json
 """
+
+
+localrules:
+    ask_teacher,  # where the driver runs there are a network and the key
 
 
 rule sample_rationales:
@@ -21,6 +27,8 @@ rule sample_rationales:
         "results/logs/sample_rationales/{dataset}/{teacher}/shard-{shard}.log",
     benchmark:
         "results/benchmarks/sample_rationales/{dataset}/{teacher}/shard-{shard}.tsv"
+    wildcard_constraints:
+        teacher=one_of(VLLM_TEACHERS),
     conda:
         "../envs/vllm.yaml"
     resources:
@@ -30,8 +38,70 @@ rule sample_rationales:
         teacher=lookup(dpath="teachers/{teacher}", within=config),
         hardware=config["hardware"],
         shards=config["rationales"]["shards"],
+        examples=config["prompts"]["examples"],
     script:
         "../workflow/scripts/sample_rationales.py"
+
+
+rule ask_teacher:
+    """Ask one teacher behind an API for several answers per problem, for one shard of the problems."""
+    input:
+        train="results/data/{dataset}/train.parquet",
+        dev="results/data/{dataset}/dev.parquet",
+        choice="results/prompts/{dataset}/choice.json",
+        prompts=[prompt_file(name) for name in CANDIDATE_PROMPTS],
+    output:
+        rationales="results/rationales/{dataset}/{teacher}/shard-{shard}.jsonl",
+        ledger="results/rationales/{dataset}/{teacher}/shard-{shard}.ledger.json",
+    log:
+        "results/logs/ask_teacher/{dataset}/{teacher}/shard-{shard}.log",
+    benchmark:
+        "results/benchmarks/ask_teacher/{dataset}/{teacher}/shard-{shard}.tsv"
+    wildcard_constraints:
+        teacher=one_of(API_TEACHERS),
+    conda:
+        "../envs/api.yaml"
+    resources:
+        api=1,
+    params:
+        code=code("ask_teacher.py"),
+        teacher=lookup(dpath="teachers/{teacher}", within=config),
+        shards=config["rationales"]["shards"],
+        examples=config["prompts"]["examples"],
+    script:
+        "../workflow/scripts/ask_teacher.py"
+
+
+rule hint_failed:
+    """Ask one teacher again, with the answer as a hint, what no teacher answered right in one shard of train."""
+    input:
+        train="results/data/{dataset}/train.parquet",
+        rationales=collect(
+            "results/rationales/{{dataset}}/{teacher}/shard-{{shard}}.jsonl",
+            teacher=TEACHERS,
+        ),
+        prompt=hint_prompt,
+        manifest=teacher_manifest,
+        snapshot=teacher_snapshot,
+    output:
+        hinted="results/rationales/{dataset}/{teacher}/hinted-{shard}.jsonl",
+    log:
+        "results/logs/hint_failed/{dataset}/{teacher}/hinted-{shard}.log",
+    benchmark:
+        "results/benchmarks/hint_failed/{dataset}/{teacher}/hinted-{shard}.tsv"
+    wildcard_constraints:
+        teacher=one_of(HINTED_TEACHERS),
+    conda:
+        "../envs/vllm.yaml"
+    resources:
+        gpu=GPUS,
+    params:
+        code=code("hint_failed.py"),
+        teacher=lookup(dpath="teachers/{teacher}", within=config),
+        hardware=config["hardware"],
+        examples=config["prompts"]["examples"],
+    script:
+        "../workflow/scripts/hint_failed.py"
 
 
 rule verify_rationales:
@@ -44,8 +114,14 @@ rule verify_rationales:
             teacher=TEACHERS,
             shard=SHARDS,
         ),
+        hinted=collect(
+            "results/rationales/{{dataset}}/{teacher}/hinted-{shard}.jsonl",
+            teacher=HINTED_TEACHERS,
+            shard=SHARDS,
+        ),
     output:
         verified="results/rationales/{dataset}/verified.parquet",
+        problems="results/rationales/{dataset}/problems.parquet",
         card="results/rationales/{dataset}/card.json",
     log:
         "results/logs/verify_rationales/{dataset}.log",

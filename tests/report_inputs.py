@@ -175,13 +175,39 @@ CARDS: list[dict[str, Any]] = [
     },
     {
         "dataset": "logic",
-        "rule": "best yield",
+        "rule": "best_yield",
+        "rule_in_words": "best yield",
         "choices": {"tiny": {"prompt": "cot", "kept": True}},
         "table": [
             {"teacher": "tiny", "prompt": name, "problems": 48, "samples": 192, "right": right, "unparsed": 0}
-            | {"truncated": 0, "yield": right / 192, "tokens_per_right": 50.0 if right else None}
-            for name, right in (("cot", 96), ("direct", 0))
+            | {"truncated": 48, "yield": right / 192, "yield_low": low, "yield_high": low + 0.125}
+            | {"tokens_per_right": 50.0 if right else None, "usd_per_right": 0.012 if right else None}
+            | {"accuracy": right / 144 if right else None, "accuracy_low": None, "accuracy_high": None}
+            | {"difference": low - 0.4375, "difference_low": low - 0.5, "difference_high": low - 0.25}
+            | {"unparsed_rate": 0.0, "truncated_rate": 0.25, "tied": name != "direct"}
+            | {"mean_steps": 2.5, "mean_words": 31.25, "mean_repetition": 0.125}
+            for name, right, low in (("cot", 96, 0.4375), ("direct", 0, 0.0), ("json", 90, 0.4))
         ],
+    },
+    {
+        "dataset": "logic",
+        "stage": "rationales",
+        "funnel": [{"step": "answered", "rows_in": 1200, "rows_out": 1190, "reason": "10 length"}],
+        "by_category": [
+            {"teacher": "tiny", "category": name, "asked": 1200, "answered": 1190, "parsed": 1180}
+            | {"right": right, "kept": right - 3, "lost": {"length": 10, EVIL: 3, "unparsed": 10}}
+            for name, right in (("first_order", 700), ("analogical", 650))
+        ],
+        "ambiguity_rule": "gold answer and vote share below 0.6",
+        "detection": {
+            "planted": 8,
+            "sound": 92,
+            "thresholds": [
+                {"ambiguous_below": 0.5, "flagged": 0, "precision": None, "recall": 0.0},
+                {"ambiguous_below": 0.6, "flagged": 20, "precision": 0.1, "recall": 0.25},
+            ],
+            "scores": [{"score": "vote_share", "auroc": 0.625}, {"score": "pair_gap", "auroc": 0.75}],
+        },
     },
 ]
 

@@ -82,7 +82,7 @@ def _row(kind: type, split: str, i: int) -> SftRow | Pair | Prompt:
     if kind is SftRow:
         return SftRow(**shared, completion=f"It is {good}.")
     if kind is Pair:
-        return Pair(**shared, chosen=f"It is {good}.", rejected=f"Maybe {bad}, so {bad}.")
+        return Pair(**shared, chosen=f"It is {good}.", rejected=f"Maybe {bad}, so {bad}.", margin=None)
     return Prompt(**shared, choices=["yes", "no"], answer=good, verifier="gold", instance="")
 
 

@@ -1,10 +1,11 @@
 """Answers in text: which one counts, which choice it names, and what cannot be read."""
 
 import json
+import time
 
 import pytest
 
-from workflow.lib.answers import judge, last_answer, parse_choice, read_alike
+from workflow.lib.answers import answer_in_json, judge, last_answer, last_lines, parse_choice, read_alike
 
 CASES = [
     ("plain", "So it is. Therefore the answer is yes.", "yes"),
@@ -101,3 +102,50 @@ def test_a_choice_may_have_the_words_that_state_an_answer(text, expected):
 def test_choices_that_read_alike():
     assert read_alike(["It rains.", "it  rains"]) and read_alike(["a", "a"])
     assert not read_alike(["It rains.", "It rains not."]) and not read_alike([])
+
+
+JSON_CASES = [
+    ("as asked", '{"reasoning": "It is so.", "answer": "yes"}', "yes"),
+    (
+        "fenced and on several lines",
+        'Here:\n```json\n{\n  "reasoning": "a\nb",\n  "answer": "No"\n}\n```',
+        "no",
+    ),
+    ("a letter", '{"answer": "(B)"}', "no"),
+    ("the words inside do not count", '{"reasoning": "I say the answer is no.", "answer": "yes"}', "yes"),
+    ("nor those behind the key", '{"answer": "yes", "reasoning": "so the answer is no"}', "yes"),
+    ("the last object counts", '{"answer": "yes"} No: {"answer": "no"}', "no"),
+    ("what is said after it counts", '{"answer": "yes"} No, the answer is no.', "no"),
+    ("what is said before it does not", 'The answer is no. {"answer": "yes"}', "yes"),
+    ("objects without the key do not count", '{"answer": "yes"} {"note": "no"}', "yes"),
+    ("an inner object is no answer", '{"answer": "yes", "more": {"answer": "no"}}', "yes"),
+    ("braces that are no JSON", 'In {1, 2} \\boxed{x}: {"answer": "no"}', "no"),
+    ("inside thought does not count", '<think>{"answer": "yes"}</think>{"answer": "no"}', "no"),
+    ("null is nothing", '{"reasoning": "the answer is yes", "answer": null}', None),
+    ("cut", '{"reasoning": "the answer is yes", "answer": "no', None),
+    ("the last one cut", '{"answer": "yes"} or {"answer": "no', None),
+    ("only the word", '"answer" is a key; yes', None),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), [c[1:] for c in JSON_CASES], ids=[c[0] for c in JSON_CASES])
+def test_an_answer_in_json(text, expected):
+    assert parse_choice(text, ["yes", "no"]) == expected
+
+
+def test_values_that_are_no_strings_are_as_json_writes_them():
+    assert last_answer('{"answer": 7}') == "7" and last_answer('{"answer": 0.5}') == "0.5"
+    assert last_answer('{"answer": true}') == "true"
+    assert parse_choice('{"answer": true}', ["yes", "no"]) is None  # it was asked for one of the options
+    assert answer_in_json('x {"answer": ["a"]} y') == (19, '["a"]')
+
+
+def test_an_answer_in_json_may_take_several_lines():
+    assert last_lines('{"answer": "1 2\\n3 4"}') == "1 2\n3 4"
+
+
+def test_hostile_braces_end_soon():
+    started = time.perf_counter()
+    assert last_answer('{"a":' * 20_000 + '"answer": 1') is None
+    assert last_answer("{" * 100_000 + '"answer":') is None
+    assert time.perf_counter() - started < 1

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from workflow.lib.balance import CONTROLS
 from workflow.lib.config import load_schema, read_nodes, study_problems
 from workflow.lib.datasets.registry import ADAPTERS
-from workflow.lib.references import RECORDS
+from workflow.lib.exports import WRITERS
+from workflow.lib.pairing import MARGINS, PAIR_CHOICES, SFT_CHOICES
+from workflow.lib.references import RECORDS, TAKES
+from workflow.lib.sides import STRATEGIES
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = load_schema(ROOT / "config/schemas/config.schema.yaml")
@@ -52,6 +56,27 @@ CASES = {
         "student: cott",
         "there is no file config/prompts/cott.j2. Did you mean 'cot'?",
     ),
+    "a student shown solved examples": (
+        "student: cot",
+        "student: few_shot_cot",
+        "prompts.student: prompt 'few_shot_cot' sees examples, which it may not here.",
+    ),
+    "a candidate shown the answer": (
+        "candidates: [cot, direct]",
+        "candidates: [cot, answer_conditioned]",
+        "prompts.candidates[1]: prompt 'answer_conditioned' sees answer, which it may not here.",
+    ),
+    "a hint that shows no answer": (
+        "hint_failed: null",
+        "hint_failed: cot",
+        "rationales.hint_failed: prompt 'cot' does not see the answer.",
+    ),
+    "a hint that is no file": (
+        "hint_failed: null",
+        "hint_failed: answer_conditionned",
+        "there is no file config/prompts/answer_conditionned.j2. Did you mean 'answer_conditioned'?",
+    ),
+    "unknown rule of choice": ("rule: best_yield", "rule: best", "expected one of best_yield, cheapest_in"),
     "missing task file": (
         "logicbench/logicbench_bqa_sampled",
         "logicbench/other",
@@ -120,6 +145,84 @@ def test_training_and_tasks_need_problems(tmp_path):
     assert all("expected a dataset of problems, found 'logic' of Trace." in line for line in lines)
 
 
+def paired(strategy: str, adapter: str, folder: Path, **settings: str) -> list[str]:
+    """Return what is wrong with a study that trains on local files with a strategy of preferences."""
+    study = yaml.safe_load(DEMO.read_text())
+    source = fetched("own", adapter, folder)
+    told = {"tokenizer": "tiny", "max_tokens": 9}
+    if adapter == "imdb":
+        told = {"tokenizer": "tiny", "min_characters": 9, "prompt_tokens": 2}
+    source |= {"options": told} if adapter in ("imdb", "stack_exchange") else {}
+    study["datasets"]["own"] = {**study["datasets"]["goals"], "sources": [source]}
+    study["train"]["datasets"] = ["own"]
+    study["preferences"] |= {"strategy": {"own": strategy}, **settings}
+    return study_problems(study, SCHEMA, [DEMO], ROOT)
+
+
+MATCHES = {
+    "right_vs_wrong": ("piqa", "stack_exchange", "problems"),
+    "gold_vs_wrong": ("piqa", "imdb", "problems"),
+    "votes": ("piqa", "r1_traces", "problems"),
+    "given": ("stack_exchange", "piqa", "given pairs"),
+}
+
+
+@pytest.mark.parametrize("strategy", MATCHES)
+def test_a_strategy_needs_its_kind_of_dataset(tmp_path, strategy):
+    fits, differs, wanted = MATCHES[strategy]
+    assert paired(strategy, fits, tmp_path) == []
+    (line,) = paired(strategy, differs, tmp_path)
+    assert f"train.datasets[0]: expected a dataset of {wanted}, found 'own' of" in line
+
+
+def test_passages_make_no_pairs_to_learn_from(tmp_path):
+    lines = paired("passages", "imdb", tmp_path)
+    assert [line.split("methods.")[1].split(":")[0] for line in lines] == ["reward", "dpo", "orpo"]
+    assert all(
+        "strategy 'passages' of dataset 'own' makes none. Fix: leave the method out." in x for x in lines
+    )
+
+
+UNKNOWN = {
+    ("given", "stack_exchange", "pair_choice", "hardest_negative"): "log-probabilities",
+    ("given", "stack_exchange", "margin", "votes"): "votes",
+    ("given", "stack_exchange", "margin", "logprob"): "log-probabilities",
+    ("gold_vs_wrong", "piqa", "pair_choice", "hardest_negative"): "log-probabilities",
+    ("gold_vs_wrong", "piqa", "margin", "logprob"): "log-probabilities",
+    ("gold_vs_wrong", "piqa", "margin", "votes"): None,
+    ("votes", "piqa", "margin", "logprob"): None,
+    ("right_vs_wrong", "piqa", "pair_choice", "hardest_negative"): None,
+}
+
+
+@pytest.mark.parametrize(("given", "needed"), UNKNOWN.items(), ids=map("-".join, UNKNOWN))
+def test_what_a_strategy_does_not_know_is_told(tmp_path, given, needed):
+    strategy, adapter, key, value = given
+    lines = paired(strategy, adapter, tmp_path, **{key: value})
+    wanted = (
+        f"preferences.{key}: '{value}' needs {needed}, and strategy '{strategy}' of dataset 'own' has none."
+    )
+    assert [wanted in line for line in lines] == ([] if needed is None else [True])
+
+
+def test_the_names_in_the_schema_are_those_of_the_code():
+    keys = SCHEMA["properties"]["preferences"]["properties"]
+    named = {
+        "pair_choice": PAIR_CHOICES,
+        "sft_length": SFT_CHOICES,
+        "margin": MARGINS,
+        "length_control": CONTROLS,
+    }
+    for key, registry in named.items():
+        assert keys[key]["enum"] == list(registry)
+    assert (
+        set(keys["strategy"]["additionalProperties"]["enum"])
+        == {*STRATEGIES, "given", "passages"}
+        == set(TAKES)
+        == set(WRITERS)
+    )
+
+
 def test_the_kinds_of_record_are_those_of_the_registry():
     made = {name: adapter.kind.__name__ for name, adapter in ADAPTERS.items()}
     assert {name: kind for name, kind in made.items() if kind != "Problem"} == RECORDS
@@ -139,3 +242,17 @@ def test_the_demo_is_left_as_it_was():
     before = copy.deepcopy(study)
     study_problems(study, SCHEMA, [DEMO], ROOT)
     assert study == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("margin: none", "margin: votes"), ("{logic: right_vs_wrong}", "{logic: votes}")]
+)
+def test_hinted_samples_do_not_go_with_what_counts_votes(tmp_path, old, new):
+    study = DEMO.read_text().replace("hint_failed: null", "hint_failed: answer_conditioned")
+    path = tmp_path / "hinted.yaml"
+    path.write_text(study)
+    assert study_problems(yaml.safe_load(study), SCHEMA, [path], ROOT) == []
+    assert old in study
+    counted = yaml.safe_load(study.replace(old, new))
+    (problem,) = study_problems(counted, SCHEMA, [path], ROOT)
+    assert "rationales.hint_failed: hinted samples would vote" in problem

@@ -1,15 +1,21 @@
-"""Prompt files: what they may see, and what happens when they reach for more."""
+"""Prompt files: what they declare, what they may see, and what happens when they reach for more."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from tests.lib.test_examples import problem
 from workflow.lib.answers import parse_choice
 from workflow.lib.errors import DataError
+from workflow.lib.examples import Example
 from workflow.lib.prompts import PromptFile
+from workflow.lib.sights import HINTED, STUDENT, TEACHER, sights_of
 
 SHIPPED = sorted((Path(__file__).parents[2] / "config/prompts").glob("*.j2"))
+FOR_STUDENTS = [path for path in SHIPPED if set(sights_of(path.read_text())) <= set(STUDENT)]
+WITH_GOLD = [path for path in SHIPPED if "answer" in sights_of(path.read_text())]
+EXAMPLE = Example("Ann ran.", "Did Ann walk?", ["yes", "no"], "no")
 
 
 @dataclass
@@ -19,34 +25,104 @@ class Asked:
     context: str = "It rains."
     question: str = "Is it wet?"
     choices: list[str] = field(default_factory=lambda: ["yes", "no"])
+    rule: str = "modus_tollens"
+    category: str = "first_order"
     answer: str = "SECRET"
 
 
-def prompt(folder: Path, text: str) -> PromptFile:
+def prompt(folder: Path, text: str, *may_see: str) -> PromptFile:
     path = folder / "p.j2"
     path.write_text(text)
-    return PromptFile(path)
+    return PromptFile(path, may_see or STUDENT)
+
+
+def shown(path: Path, asked: Asked) -> str:
+    return PromptFile(path, HINTED, lambda _: [EXAMPLE]).render(asked)
+
+
+def test_the_shipped_prompts_and_what_they_see():
+    assert {path.stem: sights_of(path.read_text()) for path in SHIPPED} == {
+        "answer_conditioned": (*STUDENT, "answer"),
+        "cot": STUDENT,
+        "direct": STUDENT,
+        "few_shot_cot": (*STUDENT, "examples"),
+        "json": STUDENT,
+        "rule_hinted": (*STUDENT, "rule", "category"),
+    }
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
-def test_shipped_prompts_show_the_problem_and_not_the_answer(path):
-    text = PromptFile(path).render(Asked())
-    assert "It rains." in text and "Is it wet?" in text and "SECRET" not in text
-    assert "Context" not in PromptFile(path).render(Asked(context=""))
+def test_shipped_prompts_show_the_problem_and_the_answer_only_where_they_declare_it(path):
+    text = shown(path, Asked())
+    assert "It rains." in text and "Is it wet?" in text and "{" not in text.replace('{"reasoning"', "")
+    assert ("SECRET" in text) == (path in WITH_GOLD)
+    assert "Context: \n" not in shown(path, Asked(context=""))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_options_are_lettered_and_yes_and_no_need_none(path):
-    asked = PromptFile(path).render(Asked(choices=["in the ice box", "on the stove"]))
+    asked = shown(path, Asked(choices=["in the ice box", "on the stove"]))
     assert "Question: Is it wet?\nOptions:\n(A) in the ice box\n(B) on the stove\n" in asked
-    without = [PromptFile(path).render(Asked(choices=choices)) for choices in (["yes", "no"], [])]
+    without = [shown(path, Asked(choices=choices)) for choices in (["yes", "no"], [])]
     assert without[0] == without[1] and "Options" not in without[0]
     letter = parse_choice("It melts. The answer is (B).", ["in the ice box", "on the stove"])
     assert letter == "on the stove"
 
 
-def test_there_are_prompts():
-    assert {"cot", "direct"} <= {path.stem for path in SHIPPED}
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_only_prompts_without_help_are_for_students_and_only_one_shows_gold(path):
+    if path in FOR_STUDENTS:
+        assert PromptFile(path).render(Asked()) == shown(path, Asked())
+    else:
+        with pytest.raises(DataError, match=rf"{path.stem}\.j2 field 'sees': expected only context, q"):
+            PromptFile(path)
+    if path in WITH_GOLD:
+        with pytest.raises(DataError, match="found 'answer'"):
+            PromptFile(path, TEACHER)
+
+
+def test_the_rule_is_named_in_words():
+    (path,) = (path for path in SHIPPED if path.stem == "rule_hinted")
+    assert "reasoning: first order.\nWhat it turns on: modus tollens.\nThink" in shown(path, Asked())
+    assert "turns on" not in shown(path, Asked(rule=""))
+
+
+def test_examples_stand_before_the_question_with_their_answers():
+    (path,) = (path for path in SHIPPED if path.stem == "few_shot_cot")
+    choices = Example("", "Who ran?", ["Ann", "Bob"], "Ann")
+    text = PromptFile(path, TEACHER, lambda _: [EXAMPLE, choices]).render(Asked())
+    assert text == (
+        "Some problems of the same kind, with their right answers:\n\n"
+        "Context: Ann ran.\nQuestion: Did Ann walk?\nThe answer is no\n\n"
+        "Question: Who ran?\nOptions:\n(A) Ann\n(B) Bob\nThe answer is Ann\n\n"
+        "Now this one.\n\nContext: It rains.\nQuestion: Is it wet?\n"
+        'Think step by step, then end with a line of the form "The answer is ...".'
+    )
+
+
+def test_the_hint_is_in_quotation_marks():
+    (path,) = WITH_GOLD
+    assert 'Hint: the right answer is "SECRET".\nThink' in shown(path, Asked())
+
+
+def test_what_is_not_declared_cannot_be_used(tmp_path):
+    with pytest.raises(DataError, match=r"p\.j2.*'rule' is undefined.*docs/prompts\.md"):
+        prompt(tmp_path, "{# sees: question #}{{ rule }}", *TEACHER).render(Asked())
+    assert prompt(tmp_path, "{# sees: rule #}\n{{ rule }}", *TEACHER).render(problem("a")) == "rule 1"
+
+
+@pytest.mark.parametrize(
+    ("text", "sees"),
+    [
+        ("{# sees: question rule #}\nx", ("question", "rule")),
+        ("{#- sees: question question -#}x", ("question",)),
+        ("\n {# sees: #}x", ()),
+        ("{{ question }} {# sees: answer #}", STUDENT),  # a header stands first
+        ("{# a note #}{{ question }}", STUDENT),
+    ],
+)
+def test_headers(text, sees):
+    assert sights_of(text) == sees
 
 
 @pytest.mark.parametrize(
@@ -55,6 +131,11 @@ def test_there_are_prompts():
 def test_a_prompt_cannot_see_or_change_more(tmp_path, text):
     with pytest.raises(DataError, match=r"p\.j2"):
         prompt(tmp_path, text).render(Asked())
+
+
+def test_a_name_that_nobody_knows_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"p\.j2 field 'sees': expected only .*, answer here, found 'secret'"):
+        prompt(tmp_path, "{# sees: question secret #}", *HINTED)
 
 
 def test_a_syntax_error_names_the_file(tmp_path):

@@ -7,7 +7,7 @@ from workflow.lib import records
 from workflow.lib.errors import IntegrityError
 from workflow.lib.parquet import write_parquet
 
-PAIR = records.Pair("r1", "p1", "g1", "train", "propositional", "Is it?", "It is.", "It is not.")
+PAIR = records.Pair("r1", "p1", "g1", "train", "propositional", "Is it?", "It is.", "It is not.", 0.5)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ PAIR = records.Pair("r1", "p1", "g1", "train", "propositional", "Is it?", "It is
         records.Problem,
         records.Rationale,
         records.Verified,
+        records.ProblemSignals,
         records.SftRow,
         records.Pair,
         records.Prompt,

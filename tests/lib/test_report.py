@@ -108,4 +108,8 @@ def test_provenance_keeps_the_order_of_the_settings() -> None:
 
 
 def test_every_card_is_listed_under_its_stage() -> None:
-    assert list(card_listings(CARDS)) == ["Card of logic, data", "Card of logic, choice of prompts"]
+    assert list(card_listings(CARDS)) == [
+        "Card of logic, data",
+        "Card of logic, choice of prompts",
+        "Card of logic, rationales",
+    ]

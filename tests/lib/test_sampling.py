@@ -9,19 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_llama import vllm_in_this_process
+from workflow.lib.asking import TOO_LONG, Answer, Question, rationales, request_seed, shard_of
 from workflow.lib.chat import render, token_ids
 from workflow.lib.errors import DependencyError, IntegrityError
-from workflow.lib.sampling import (
-    TOO_LONG,
-    Answer,
-    Engine,
-    Question,
-    Teacher,
-    engine_options,
-    rationales,
-    request_seed,
-    shard_of,
-)
+from workflow.lib.sampling import Engine, Teacher, engine_options
 
 HARDWARE = {
     "device": "cpu",

@@ -1,11 +1,12 @@
 """Tables of the report: every cell is a cell of the CSV, rounded."""
 
-from tests.report_inputs import CARDS, CHECKS, provenance, score, tables
+from tests.report_inputs import CARDS, CHECKS, EVIL, provenance, score, tables
 from workflow.lib.tables import (
     MOST_ROWS,
     Cell,
     accuracy_tables,
     all_tables,
+    detection_tables,
     headline_tables,
     input_table,
     teacher_tables,
@@ -55,6 +56,9 @@ def test_every_table_is_there_and_has_the_values_of_its_file() -> None:
         "2,500",
     ]
     assert last["funnel"] == ["logic", "data", "duplicates", "1,500", "1,462", "x"]
+    assert last["rationales"][:-1] == ["tiny", "analogical", "1,200", "1,190", "1,180", "650", "647"]
+    assert last["rationales"][-1] == f"10 length, 3 {EVIL}, 10 unparsed"
+    assert last["detection"] == ["60.0", "20", "10.0", "25.0"]
     assert last["datasets"] == ["logic", "842", "210", "375", "Apache-2.0", "A paper"]
     assert last["checks"] == ["no cell is nan[accuracy]", "passed", ""]
 
@@ -64,12 +68,31 @@ def test_nothing_run_gives_no_table() -> None:
     assert set(found.values() and map(len, found.values())) == {0}
 
 
-def test_the_prompt_in_use_is_marked_and_a_hopeless_one_has_no_cost() -> None:
+def test_the_prompt_in_use_and_those_tied_are_marked_and_a_hopeless_one_has_no_cost() -> None:
     (table,) = teacher_tables(CARDS)
-    assert texts(table.rows) == [
-        ["tiny", "cot", "48", "192", "96", "50.0", "0", "0", "50.0", "used"],
-        ["tiny", "direct", "48", "192", "0", "0.0", "0", "0", "–", ""],
+    told = [dict(zip(table.columns, row, strict=True)) for row in texts(table.rows)]
+    assert list(told[0].values()) == [
+        *("tiny", "cot", "48", "192", "96"),
+        *("50.0 [43.8, 56.2]", "0.0 [−6.2, 18.8]", "66.7 [no interval]"),  # 96 / 192; 96 / 144
+        *("0.0", "25.0", "50.0", "0.012", "2.50", "31.2", "12.5", "used"),
     ]
+    assert [row["Choice"] for row in told] == ["used", "", "tied with the best"]
+    direct = told[1]
+    assert direct["Difference to best, points"] == "−43.8 [−50.0, −25.0]"
+    assert direct["Tokens per right"] == direct["USD per right"] == "–"
+    assert direct["Accuracy, %"] == "– [no interval]"
+    assert table.note.startswith("Choice: best yield. Yield: right answers among all samples;")
+
+
+def test_a_limit_that_flags_nothing_has_no_precision_and_the_scores_are_told() -> None:
+    (table,) = detection_tables(CARDS)
+    assert texts(table.rows)[0] == ["50.0", "0", "–", "0.0"]
+    assert table.note == (
+        "8 ambiguous and 92 other problems. In use: gold answer and vote share below 0.6. "
+        "AUROC in percent by score: vote share 62.5, pair gap 75.0."
+    )
+    nothing_planted = [card | {"detection": None} for card in CARDS]
+    assert detection_tables(nothing_planted) == []
 
 
 def test_a_long_table_is_cut_and_says_so() -> None:

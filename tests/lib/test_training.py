@@ -67,6 +67,15 @@ def test_rows_become_the_tokens_that_are_sampled_and_scored(tmp_path: Path, tiny
     )
 
 
+def test_the_margin_of_a_pair_changes_no_token(tmp_path: Path, tiny_llama: Path):
+    rows, tokenizer = write_rows(tmp_path, Pair), load_tokenizer(tiny_llama)
+    given, _ = begin(Schedule, job(tmp_path / "a", tiny_llama, "sft", SFT, rows))
+    plain = encode(given, Pair, ["chosen", "rejected"], tokenizer, longest=64)
+    write_parquet(rows, table([replace(row, margin=0.5) for row in load(rows, Pair)], Pair))
+    assert {row.margin for row in load(rows, Pair)} == {0.5}
+    assert encode(given, Pair, ["chosen", "rejected"], tokenizer, longest=64) == plain
+
+
 def test_prompts_alone_are_rendered_up_to_the_answer(tmp_path: Path, tiny_llama: Path):
     given, _ = begin(Schedule, job(tmp_path / "a", tiny_llama, "sft", SFT, write_rows(tmp_path, Prompt)))
     encoded = encode(given, Prompt, [], load_tokenizer(tiny_llama), longest=64)

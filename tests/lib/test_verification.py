@@ -1,22 +1,23 @@
-"""Verdicts, votes, completeness, counts and the score of the ambiguity rule, by hand."""
+"""Verdicts, completeness, flags and counts, by hand."""
 
-import math
 from dataclasses import replace
 
 import pytest
 
-from workflow.lib.records import Problem, Rationale
+from workflow.lib.records import Problem, Rationale, Verified
+from workflow.lib.signals import Limits
 from workflow.lib.verification import (
     Counts,
     counts_by,
     counts_of,
-    detection,
+    flagged,
     funnel,
     incomplete,
+    loss_of,
+    losses_of,
+    quality_by,
     verdict_of,
     verify,
-    vote_statistics,
-    votes_of,
 )
 
 YES = "So it is. The answer is yes."
@@ -80,37 +81,6 @@ def test_a_verifier_decides_where_there_is_no_gold() -> None:
     assert verdict_of(sample("The answer is Bob, Ann, Cy."), puzzle)[1] == "wrong"
 
 
-def test_votes_of_three_to_one() -> None:
-    votes = votes_of(["yes", "yes", "no", None, "yes"], has_gold=True, ambiguous_below=0.6)
-    assert votes.share == 3 / 4  # of the four that voted
-    assert votes.winner == "yes"
-    assert votes.entropy == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
-    assert not votes.ambiguous
-
-
-@pytest.mark.parametrize(
-    ("parsed", "has_gold", "below", "ambiguous"),
-    [
-        pytest.param(["yes", "no"], True, 0.6, True, id="half is below 0.6"),
-        pytest.param(["yes", "yes", "yes", "no", "no"], True, 0.6, False, id="0.6 is not below 0.6"),
-        pytest.param(["yes", "no"], True, 0.5, False, id="half is not below half"),
-        pytest.param(["a", "b"], False, 0.6, False, id="many answers may be right"),
-        pytest.param([None, None], True, 0.6, False, id="unanswered is not ambiguous"),
-        pytest.param([], True, 0.6, False, id="nothing asked"),
-    ],
-)
-def test_the_rule_for_ambiguous(
-    parsed: list[str | None], has_gold: bool, below: float, ambiguous: bool
-) -> None:
-    assert votes_of(parsed, has_gold=has_gold, ambiguous_below=below).ambiguous is ambiguous
-
-
-def test_equal_votes_have_one_winner_whatever_the_order() -> None:
-    forwards = votes_of(["yes", "no"], has_gold=True, ambiguous_below=0.0)
-    assert forwards == votes_of(["no", "yes"], has_gold=True, ambiguous_below=0.0)
-    assert forwards.winner == "no"
-
-
 def test_a_problems_vote_is_over_all_teachers() -> None:
     rows = [
         sample(YES, index=0),
@@ -159,67 +129,95 @@ MIXED = [
 
 def test_the_funnel_counts_every_sample_once() -> None:
     rows = verify(MIXED, {"p1": PROBLEM}, 0.0)
-    assert counts_of(rows) == Counts(asked=6, answered=3, parsed=2, right=1)
+    assert counts_of(rows) == Counts(asked=6, answered=3, parsed=2, right=1, kept=1)
     steps = funnel(rows)
     assert [(s["step"], s["rows_in"], s["rows_out"]) for s in steps] == [
         ("answered", 6, 3),
         ("parsed", 3, 2),
         ("right", 2, 1),
+        ("kept", 1, 1),
     ]
     assert steps[0]["reason"] == "ended otherwise: 1 length, 1 prompt_too_long; 1 empty"
 
 
 def test_counts_are_split_by_teacher_and_category() -> None:
     rows = verify([*MIXED, sample(YES, teacher="a")], {"p1": PROBLEM}, 0.0)
+    lost = {"empty": 1, "length": 1, "prompt_too_long": 1, "unparsed": 1, "wrong": 1}
+    whole = {"teacher": "t", "category": "propositional", "asked": 6, "answered": 3, "parsed": 2, "right": 1}
     assert counts_by(rows, "teacher", "category") == [
-        {"teacher": "a", "category": "propositional", "asked": 1, "answered": 1, "parsed": 1, "right": 1},
-        {"teacher": "t", "category": "propositional", "asked": 6, "answered": 3, "parsed": 2, "right": 1},
+        {"teacher": "a", "category": "propositional"}
+        | {"asked": 1, "answered": 1, "parsed": 1, "right": 1, "kept": 1, "lost": {}},
+        whole | {"kept": 1, "lost": lost},
     ]
+    assert sum(lost.values()) == 6 - 1
 
 
-def test_vote_statistics() -> None:
-    problems = {f"p{i}": replace(PROBLEM, problem_id=f"p{i}") for i in range(4)}
-    answers = {"p0": [YES, YES], "p1": [YES, NO], "p2": [NO, NO], "p3": ["Hm.", "Hm."]}
-    rows = [sample(text, key, i) for key, texts in answers.items() for i, text in enumerate(texts)]
-    found = vote_statistics(verify(rows, problems, 0.6), problems)
-    assert found == {
-        "problems": 4,
-        "unanswered": 1,
-        "unanimous": 2,
-        "ambiguous": 1,
-        "mean_vote_share": pytest.approx((1 + 0.5 + 1) / 3),
-        "mean_entropy": pytest.approx(math.log(2) / 3),
-        "majority_right": pytest.approx(1 / 3),  # p0; the tie of p1 goes to "no"
-    }
+# 24 words make 21 4-grams: two until the loop, three in it, four after its last turn; 12 were there before.
+LOOP = "Ann hikes. " + "So Ann rides. " * 6 + "The answer is yes."
+LIMITS = Limits(repeated_above=0.5, least_steps=1, most_words=24)
+FLAGGED = [
+    (sample("Ann hikes. So Ann rides. The answer is yes.", index=0), [], "right"),
+    (sample("The answer is yes.", index=1), ["short"], "right"),
+    (sample(LOOP, index=2), ["repetitive"], "right"),
+    (sample("So Ann never rides. The answer is yes.", index=3), ["disagrees"], "right"),
+    (sample("The answer is yes. Ann rides.", index=4), ["leaked"], "right"),
+    (sample("Oh, " + LOOP, index=5), ["repetitive", "long"], "right"),
+    (sample("The answer is no.", index=6), ["short"], "wrong"),
+    (sample("Hm.", index=7), [], "unparsed"),
+    (sample("Ann", index=8, finish="length"), ["truncated"], "truncated"),
+]
 
 
-def test_detection_is_scored_against_what_was_planted() -> None:
-    # 1 − vote share: planted 1/2 and 1/4; sound 1/4, 0 and 0. Of the 6 pairs planted × sound the planted
-    # one is above in 5 and equal in 1: AUROC 5.5 / 6. Below 0.8 are p0, p1 and p2: two of them planted.
-    shares = {"p0": (2, 2), "p1": (3, 1), "p2": (3, 1), "p3": (4, 0), "p4": (4, 0)}
-    problems = {
-        key: replace(PROBLEM, problem_id=key, planted="ambiguous" if key in ("p0", "p1") else "")
-        for key in shares
-    }
-    rows = [
-        sample(text, key, i)
-        for key, (yes, no) in shares.items()
-        for i, text in enumerate([YES] * yes + [NO] * no)
+def with_flags(*drop: str) -> list[Verified]:
+    question = replace(PROBLEM, question="Does this imply that Ann rides?")
+    rows = verify([row for row, _, _ in FLAGGED], {"p1": question}, 0.0)
+    return flagged(rows, LIMITS, drop)
+
+
+def test_flags_are_told_and_drop_nothing_by_themselves() -> None:
+    rows = with_flags()
+    assert [(row.flags, row.verdict) for row in rows] == [(flags, verdict) for _, flags, verdict in FLAGGED]
+    assert (counts_of(rows).right, counts_of(rows).kept) == (6, 6)
+    assert funnel(rows)[-1]["reason"] == "has a flag that rationales.drop names: none"
+
+
+def test_a_flag_that_is_named_becomes_the_verdict_and_the_reason() -> None:
+    rows = with_flags("long", "repetitive", "short")
+    assert [row.verdict for row in rows] == [
+        *("right", "short", "repetitive", "right", "right", "long"),
+        *("short", "unparsed", "truncated"),
     ]
-    assert detection(verify(rows, problems, 0.8)) == {
-        "planted": 2,
-        "sound": 3,
-        "unanswered": 0,
-        "flagged": 3,
-        "auroc": pytest.approx(5.5 / 6),
-        "precision": pytest.approx(2 / 3),
-        "recall": 1.0,
+    assert [row.right for row in rows] == [True] * 6 + [False] * 3  # what the answer is does not change
+    assert (counts_of(rows).right, counts_of(rows).kept) == (6, 3)
+    step = funnel(rows)[-1]
+    assert (step["rows_in"], step["rows_out"]) == (6, 3)
+    assert step["reason"].endswith("names: 1 long, 1 repetitive, 1 short")
+    lost = {"length": 1, "long": 1, "repetitive": 1, "short": 1, "unparsed": 1, "wrong": 1}
+    assert losses_of(rows) == lost
+    assert counts_by(rows, "teacher")[0]["lost"] == lost
+    assert [loss_of(row) for row in rows].count(None) == 3 == 9 - sum(lost.values())
+
+
+def test_what_is_cut_or_unread_keeps_its_verdict_whatever_is_dropped() -> None:
+    rows = with_flags("short", "truncated", "disagrees", "leaked", "repetitive", "long")
+    assert [row.verdict for row in rows[-2:]] == ["unparsed", "truncated"]
+    assert counts_of(rows).kept == 1
+    (empty,) = flagged(verify([sample("")], {"p1": PROBLEM}, 0.0), LIMITS, ["short"])
+    assert (empty.flags, empty.verdict) == (["short"], "unparsed")
+
+
+def test_quality_is_counted_among_all_right_and_wrong() -> None:
+    (line,) = quality_by(with_flags("short"), "teacher")
+    assert line["flags"] == {
+        "truncated": {"samples": 1, "right": 0, "wrong": 0},
+        "leaked": {"samples": 1, "right": 1, "wrong": 0},
+        "repetitive": {"samples": 2, "right": 2, "wrong": 0},
+        "short": {"samples": 2, "right": 1, "wrong": 1},
+        "long": {"samples": 1, "right": 1, "wrong": 0},
+        "disagrees": {"samples": 1, "right": 1, "wrong": 0},
     }
-
-
-def test_detection_has_no_score_where_nothing_is_planted_or_flagged() -> None:
-    assert detection(verify([sample(YES)], {"p1": PROBLEM}, 0.6)) is None
-    problems = {"p1": PROBLEM, "p2": replace(PROBLEM, problem_id="p2", planted="ambiguous")}
-    found = detection(verify([sample(YES), sample(YES, "p2")], problems, 0.6))
-    assert found is not None
-    assert (found["precision"], found["recall"], found["auroc"]) == (None, 0.0, 0.5)
+    assert line["teacher"] == "t"
+    assert line["mean_words"] == pytest.approx((9 + 4 + 24 + 8 + 6 + 25 + 4 + 1 + 1) / 9)
+    assert line["mean_steps"] == pytest.approx((2 + 0 + 7 + 1 + 1 + 7 + 0 + 1 + 1) / 9)
+    assert line["mean_tokens"] == 9
+    assert line["conclusion_told"] == 4  # of 0, 2, 3 and 5: the others have no step before the answer

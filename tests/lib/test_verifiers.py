@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 from itertools import permutations, product
 from typing import Any
 
@@ -156,6 +157,37 @@ def test_no_answer_breaks_a_verifier_or_keeps_it_long(name):
     started = time.perf_counter()
     assert not any(accepts(name, answer) for answer in hostile)
     assert time.perf_counter() - started < 5
+
+
+UNITS = ["1 0 0\n", "1 ", "9", "-", "(", "¬", "~", "P & ", "P -> ", "Ann, ", "Ann is a fool, ", " then "]
+UNITS += ["the ", "yes or ", "=", "\n", "\u2028", "1/", "1+", "\x00", "mother-", "Bob: sage/", "١", "<=>"]
+
+
+def put_to(name: str, unit: str, characters: int) -> None:
+    """Put an answer of ``unit`` over and over to a verifier, as it is and as a model states it."""
+    answer, told = unit * (characters // len(unit)), json.dumps(INSTANCES[name])
+    accepts(name, answer)
+    judge(f"The answer is {answer}", choices=[], answer=None, verifier=name, instance=told)
+
+
+@pytest.mark.parametrize("name", sorted(VERIFIERS))
+def test_an_answer_of_any_length_takes_time_in_proportion(name):
+    """100,000 characters, 25 times what a teacher may write in 1,024 tokens, in less than a second."""
+    for unit in UNITS:
+        started = time.process_time()
+        put_to(name, unit, 100_000)
+        assert time.process_time() - started < 1, unit
+
+
+@pytest.mark.parametrize("name", sorted(VERIFIERS))
+def test_an_answer_of_any_length_takes_memory_in_proportion(name):
+    """At most 400 bytes per character: a word of two characters is an object, a place and an entry."""
+    for unit in UNITS:
+        tracemalloc.start()
+        put_to(name, unit, 10_000)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 400 * 10_000, unit
 
 
 def test_every_completion_of_a_sudoku_is_right():

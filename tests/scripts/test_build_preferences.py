@@ -17,8 +17,14 @@ from workflow.scripts.build_preferences import main
 
 SETTINGS = {
     "strategy": {"logic": "right_vs_wrong"},
+    "ambiguous": "leave_out",
+    "min_vote_margin": 0.0,
     "max_sft_per_problem": 2,
+    "sft_length": "none",
     "max_pairs_per_problem": 2,
+    "pair_choice": "random",
+    "length_control": "none",
+    "margin": "none",
     "seed": 5,
 }
 MIXED, EASY, HARD, SPLIT, HELD = (
@@ -139,6 +145,94 @@ def test_gold_choices_need_no_right_sample(given: dict[str, Any]) -> None:
     main(**{**given, "settings": {**SETTINGS, "strategy": {"logic": "gold_vs_wrong"}}})
     assert [r.completion for r in load("sft.parquet", SftRow)] == ["Use a spoon."]
     assert [(r.chosen, r.rejected) for r in load("pairs.parquet", Pair)] == [("Use a spoon.", "Use a sieve.")]
+
+
+def rows_with(given: dict[str, Any], **settings: Any) -> list[Pair]:
+    """Return the pairs of a run with some settings changed."""
+    main(**{**given, "settings": {**SETTINGS, **settings}})
+    return load("pairs.parquet", Pair)
+
+
+def test_votes_ask_for_no_gold(given: dict[str, Any]) -> None:
+    hard = replace(HARD, answer=None)
+    put([MIXED, EASY, hard, SPLIT], DEV, TEXTS)
+    pairs = rows_with(given, strategy={"logic": "votes"}, max_pairs_per_problem=99)
+    # hard: three times no, nobody else voted, so there is nothing to reject; split: two against two
+    assert {p.problem_id for p in pairs} == {"mixed", "held"}
+    assert {(p.chosen.endswith(YES), p.rejected.endswith(NO)) for p in pairs} == {(True, True)}
+    sft = load("sft.parquet", SftRow)
+    assert {r.problem_id for r in sft} == {"mixed", "easy", "hard", "held"}
+    steps = {s["step"]: s for s in read_json("card.json")["funnel"]}
+    assert (
+        steps["problems with a good completion"]["reason"] == "no answer leads by more than min_vote_margin"
+    )
+
+
+def test_a_lead_has_to_be_above_min_vote_margin(given: dict[str, Any]) -> None:
+    put([MIXED, EASY], DEV, {key: TEXTS[key] for key in ("mixed", "easy", "held")})
+    votes = {"strategy": {"logic": "votes"}, "max_pairs_per_problem": 99}
+    assert len(rows_with(given, **votes, min_vote_margin=0.49)) == 6  # leads of 3/4 - 1/4
+    with pytest.raises(DataError, match="no train problem has both"):
+        rows_with(given, **votes, min_vote_margin=0.5)
+
+
+def test_ambiguous_problems_can_be_kept(given: dict[str, Any]) -> None:
+    kept = rows_with(given, ambiguous="keep")
+    assert {p.problem_id for p in kept} == {"mixed", "split", "held"}
+    assert read_json("card.json")["left_out"] == {"ambiguous": []}
+    assert {p.problem_id for p in rows_with(given)} == {"mixed", "held"}
+    assert read_json("card.json")["left_out"] == {"ambiguous": ["split"]}
+
+
+def test_margins_are_written(given: dict[str, Any]) -> None:
+    assert {p.margin for p in rows_with(given)} == {None}
+    # mixed and held: three of four say yes; every sample is of -1 nat over 9 tokens
+    assert {p.margin for p in rows_with(given, margin="votes")} == {0.75 - 0.25}
+    assert {p.margin for p in rows_with(given, margin="logprob")} == {0.0}
+
+
+def test_pairs_and_completions_are_chosen_by_name(given: dict[str, Any]) -> None:
+    short, long = "B. " + YES, "C. Surely. " + YES
+    put([MIXED], DEV, {"mixed": [YES, short, long, "Hm. " + NO], "held": TEXTS["held"]})
+    # words: good 7, 8, 9; bad 8
+    one = {"max_pairs_per_problem": 1, "max_sft_per_problem": 1}
+    (pair,) = (p for p in rows_with(given, **one, pair_choice="nearest_length") if p.split == "train")
+    assert (pair.chosen, pair.rejected) == (short, "Hm. " + NO)
+    for rule, expected in (("shortest", YES), ("balanced", short)):
+        rows_with(given, **one, sft_length=rule)
+        assert load("sft.parquet", SftRow)[0].completion == expected
+
+
+def test_the_control_of_lengths_is_told(given: dict[str, Any]) -> None:
+    many = {f"p{i}": [YES, "So it is indeed. " + YES, NO, "Hm, and so on. " + NO] for i in range(8)}
+    put([replace(MIXED, problem_id=key) for key in many], DEV, {**many, "held": TEXTS["held"]})
+    as_drawn = {"ambiguous": "keep", "max_pairs_per_problem": 1}
+    rows_with(given, **as_drawn)
+    plain = read_json("card.json")
+    assert plain["length_bias"]["before"] == plain["length_bias"]["after"]
+    assert plain["exchanged_for_length"] == 0
+    pairs = rows_with(given, **as_drawn, length_control="match_means")
+    card = read_json("card.json")
+    assert card["length_bias"]["before"] == plain["length_bias"]["after"]
+    train = [p for p in pairs if p.split == "train"]
+    # YES and NO have 7 words, the longer ones 11: gaps 0, 0, 4 and -4 can always come to 0
+    assert sum(len(p.chosen.split()) - len(p.rejected.split()) for p in train) == 0
+    assert len(train) == 8 and card["exchanged_for_length"] > 0
+
+
+def test_pairs_that_most_answers_speak_against_are_counted(given: dict[str, Any]) -> None:
+    put([MIXED], DEV, {"mixed": [YES, NO, "2. " + NO], "held": TEXTS["held"]})
+    assert len(rows_with(given, max_pairs_per_problem=99)) == 2 + 3
+    # the two of mixed; the three of held have the vote on their side
+    assert read_json("card.json")["pairs_against_the_vote"] == 2
+
+
+def test_a_problem_without_samples_is_only_a_prompt(given: dict[str, Any]) -> None:
+    put([MIXED, EASY], DEV, {key: TEXTS[key] for key in ("mixed", "held")})
+    rows_with(given)
+    assert [r.problem_id for r in load("prompts.parquet", Prompt)] == ["easy", "mixed", "held"]
+    steps = {s["step"]: (s["rows_in"], s["rows_out"]) for s in read_json("card.json")["funnel"]}
+    assert steps["problems with a good completion"] == (3, 2)
 
 
 def test_no_right_sample_is_an_error_that_tells_what_to_do(given: dict[str, Any]) -> None:

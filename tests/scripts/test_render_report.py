@@ -160,7 +160,7 @@ def test_a_study_with_nothing_finished_still_renders(tmp_path: Path) -> None:
     assert [section["id"] for section in page.all("section")] == SECTIONS
     gaps = [p for p in page.all("p") if "class" in p and p["class"] == "not-run"]
     # summary, headline, rewards, costs, datasets, teachers, examples, checks, provenance; seven figures
-    assert len(gaps) == 16
+    assert len(gaps) == 17
     assert page.all("table") == []
 
 

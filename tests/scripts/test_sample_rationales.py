@@ -10,11 +10,11 @@ import pytest
 from tests.lib.test_sampling import HARDWARE
 from tests.lib.test_verification import PROBLEM
 from tests.tiny_llama import vllm_in_this_process
+from workflow.lib.asking import shard_of
 from workflow.lib.errors import DataError
 from workflow.lib.files import read_jsonl, write_json
 from workflow.lib.parquet import write_parquet
 from workflow.lib.records import Problem, Rationale, table
-from workflow.lib.sampling import shard_of
 from workflow.scripts.compare_prompts import main as compare
 from workflow.scripts.sample_rationales import CACHE, main
 
@@ -62,6 +62,7 @@ def given(
         "hardware": HARDWARE,
         "shard": 0,
         "shards": 1,
+        "examples": {"count": 2, "seed": 17},
     }
 
 
@@ -93,6 +94,7 @@ def test_the_prompt_of_the_choice_is_used(given: dict[str, Any]) -> None:
 def test_the_tournament_asks_the_first_problems_by_id(given: dict[str, Any]) -> None:
     compare(
         problems="dev.parquet",
+        train="train.parquet",
         prompt="direct.j2",
         snapshot=given["snapshot"],
         rationales="direct.jsonl",
@@ -100,6 +102,7 @@ def test_the_tournament_asks_the_first_problems_by_id(given: dict[str, Any]) -> 
         teacher=TEACHER,
         hardware=HARDWARE,
         size=2,
+        examples={"count": 2, "seed": 17},
     )
     rows = read_jsonl("direct.jsonl")
     assert [(r["problem_id"], r["index"]) for r in rows] == [("d0", 0), ("d0", 1), ("d1", 0), ("d1", 1)]

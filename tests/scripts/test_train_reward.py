@@ -1,5 +1,6 @@
 """The reward model on a tiny model: reproducible, its head saved, and pairs told apart."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,8 @@ from safetensors.torch import load_file
 
 from tests.training import REWARD, SFT, check_complete, job, parent, reruns, write_rows
 from workflow.lib.errors import DataError
-from workflow.lib.parquet import rows_of
-from workflow.lib.records import Pair, SftRow
+from workflow.lib.parquet import rows_of, write_parquet
+from workflow.lib.records import Pair, SftRow, load, table
 from workflow.scripts import train_reward, train_sft
 
 HEAD = "base_model.model.score.weight"
@@ -50,6 +51,20 @@ def test_it_may_start_from_an_sft_adapter(tmp_path: Path, tiny_llama: Path, rows
     before, after = load_file(start[0]), load_file(tmp_path / "a" / "adapter_model.safetensors")
     assert after.keys() - before.keys() == {HEAD}
     assert max((after[name] - before[name]).abs().max() for name in before) < 1e-6
+
+
+def test_the_margin_of_the_pairs_changes_no_byte(tmp_path: Path, tiny_llama: Path, rows: str):
+    told = tmp_path / "told"
+    told.mkdir()
+    other = write_rows(told, Pair)
+    write_parquet(other, table([replace(row, margin=0.25) for row in load(rows, Pair)], Pair))
+    jobs = [
+        job(tmp_path / name, tiny_llama, "reward", REWARD, path) for name, path in (("a", rows), ("b", other))
+    ]
+    plain, with_margin = reruns(train_reward.main, jobs)
+    for file in ("adapter_model.safetensors", "curves.parquet"):
+        assert plain[file] == with_margin[file]
+    assert plain["README.md"] != with_margin["README.md"]  # it has the digest of the rows
 
 
 def test_a_settings_key_is_named(tmp_path: Path, tiny_llama: Path, rows: str):

@@ -10,10 +10,19 @@ from tests.lib.test_verification import NO, PROBLEM, YES, sample
 from workflow.lib.errors import DataError
 from workflow.lib.files import read_json, write_jsonl
 from workflow.lib.parquet import write_parquet
-from workflow.lib.records import Problem, Rationale, Verified, load, table
+from workflow.lib.records import Problem, ProblemSignals, Rationale, Verified, load, table
 from workflow.scripts.verify_rationales import main
 
-SETTINGS = {"shards": 2, "ambiguous_below": 0.6, "max_failed_fraction": 0.25}
+SETTINGS = {
+    "shards": 2,
+    "hint_failed": None,
+    "ambiguous_below": 0.6,
+    "max_failed_fraction": 0.25,
+    "suspect_share": 0.9,
+    "suspect_votes": 2,
+    "quality": {"repeated_above": 0.5, "least_steps": 1, "most_words": 100},
+    "drop": [],
+}
 PROBLEMS = [
     replace(PROBLEM, problem_id=key, planted=planted) for key, planted in [("p1", ""), ("p2", "ambiguous")]
 ]
@@ -33,7 +42,9 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "train": "train.parquet",
         "dev": "dev.parquet",
         "rationales": ["shard-1.jsonl", "shard-0.jsonl"],
+        "hinted": [],
         "verified": "verified.parquet",
+        "problems": "problems.parquet",
         "card": "card.json",
         "dataset": "logic",
         "settings": SETTINGS,
@@ -60,6 +71,7 @@ def test_samples_are_verified_in_order_and_counted(given: dict[str, Any]) -> Non
         ("answered", 4, 4),
         ("parsed", 4, 4),
         ("right", 4, 3),
+        ("kept", 3, 3),
     ]
     assert card["by_category"][0]["right"] == 3
     assert card["votes"]["ambiguous"] == 1
@@ -72,9 +84,44 @@ def test_samples_are_verified_in_order_and_counted(given: dict[str, Any]) -> Non
 
 def test_the_same_samples_give_the_same_bytes(given: dict[str, Any]) -> None:
     main(**given)
-    first = Path("verified.parquet").read_bytes(), Path("card.json").read_bytes()
+    names = ("verified.parquet", "problems.parquet", "card.json")
+    first = [Path(name).read_bytes() for name in names]
     main(**given)
-    assert (Path("verified.parquet").read_bytes(), Path("card.json").read_bytes()) == first
+    assert [Path(name).read_bytes() for name in names] == first
+
+
+def test_problems_are_written_with_what_their_samples_say(given: dict[str, Any]) -> None:
+    put({"shard-0": [sample(NO), sample(NO, index=1)]})
+    main(**given)
+    found = load("problems.parquet", ProblemSignals)
+    told = [(s.problem_id, s.majority, s.vote_share, s.difficulty, s.label_suspect) for s in found]
+    assert told == [("p1", "no", 1.0, "hard", True), ("p2", "no", 0.5, "mixed", False)]
+    card = read_json("card.json")
+    assert [s["problem_id"] for s in card["suspects"]] == ["p1"]
+    assert card["suspect_rule"] == "gold answer, and 0.9 of at least 2 answers are one other answer"
+    assert card["votes"]["label_suspect"] == 1
+    assert card["label_detection"] is None
+    assert [e["score"] for e in card["detection"]["scores"]] == ["vote_share", "entropy", "untold"]
+
+
+def test_only_what_the_config_names_is_dropped_for_its_quality(given: dict[str, Any]) -> None:
+    put({"shard-0": [sample("The answer is yes."), sample(YES, index=1)]})
+    main(**given)
+    card = read_json("card.json")
+    assert card["quality"][0]["flags"]["short"] == {"samples": 1, "right": 1, "wrong": 0}
+    assert [r.verdict for r in load("verified.parquet", Verified)] == ["right", "right", "right", "wrong"]
+    main(**{**given, "settings": {**SETTINGS, "drop": ["short"]}})
+    rows = load("verified.parquet", Verified)
+    assert [(r.verdict, r.right) for r in rows[:2]] == [("short", True), ("right", True)]
+    assert load("problems.parquet", ProblemSignals)[0].vote_share == 1.0  # its answer has voted
+    card = read_json("card.json")
+    assert card["funnel"][-1] == {
+        "step": "kept",
+        "rows_in": 3,
+        "rows_out": 2,
+        "reason": "has a flag that rationales.drop names: 1 short",
+    }
+    assert card["by_category"][0]["lost"] == {"short": 1, "wrong": 1}
 
 
 def test_failures_up_to_the_limit_are_reported_and_beyond_stop_the_study(
@@ -118,3 +165,40 @@ def test_a_dropped_teacher_is_left_out_but_one_must_stay(given: dict[str, Any]) 
     assert len(load("verified.parquet", Verified)) == 4
     with pytest.raises(DataError, match="no teacher gave any sample"):
         main(**{**given, "rationales": ["dropped.jsonl"]})
+
+
+def test_hinted_samples_are_kept_apart_from_the_votes(given: dict[str, Any]) -> None:
+    failed = {"shard-1": [sample(NO, "p2"), sample(NO, "p2", 1)]}
+    put(failed)
+    main(**given)
+    without = read_json("card.json")
+    told = [sample(YES, "p2"), sample("By the hint, yes. The answer is yes.", "p2", 1)]
+    put({"hinted": [replace(r, prompt="hinting", rationale_id=f"{r.rationale_id}/h") for r in told]})
+    settings = {**SETTINGS, "hint_failed": "hinting"}
+    main(**{**given, "hinted": ["hinted.jsonl"], "settings": settings})
+    rows = load("verified.parquet", Verified)
+    assert [(r.problem_id, r.prompt, r.verdict) for r in rows] == [
+        *[("p1", "cot", "right")] * 2,
+        *[("p2", "cot", "wrong")] * 2,
+        ("p2", "hinting", "right"),
+        ("p2", "hinting", "leaked"),
+    ]
+    assert {r.vote_share for r in rows} == {1.0}  # of p2, two of two say no
+    card = read_json("card.json")
+    for kept in ("votes", "detection", "suspects", "label_detection"):
+        assert card[kept] == without[kept]
+    assert [(r.samples, r.problem_id) for r in load("problems.parquet", ProblemSignals)] == [
+        (2, "p1"),
+        (2, "p2"),
+    ]
+    assert [(t["prompt"], t["asked"], t["right"], t["kept"]) for t in card["by_teacher"]] == [
+        ("cot", 4, 2, 2),
+        ("hinting", 2, 2, 1),
+    ]
+
+
+def test_failures_of_hinted_samples_do_not_stop_the_study(given: dict[str, Any]) -> None:
+    put({"hinted": [replace(sample("Hm.", "p2", i), prompt="hinting") for i in range(9)]})
+    settings = {**SETTINGS, "hint_failed": "hinting"}
+    main(**{**given, "hinted": ["hinted.jsonl"], "settings": settings})
+    assert len(load("verified.parquet", Verified)) == 4 + 9

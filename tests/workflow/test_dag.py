@@ -3,10 +3,12 @@
 import json
 import subprocess
 from collections import Counter
+from copy import deepcopy
 
 import pytest
+import yaml
 
-from tests.studies import ROOT, SNAKEMAKE
+from tests.studies import ROOT, SNAKEMAKE, demo_config
 
 DEMO_JOBS = {
     "generate_dataset": 3,  # logic, goals, puzzles
@@ -40,6 +42,9 @@ FLAGSHIP_JOBS = {
     "evaluate": 3,
     "evaluate_rewards": 3,
 }
+ON_REQUEST = {"export_preferences"}  # a target of its own
+# Where a dataset brings its pairs or texts along; where failed problems are asked again with a hint.
+OF_OTHER_STUDIES = {"take_given_pairs", "take_prompts", "hint_failed", "ask_prompts", "ask_teacher"}
 for generated in ("generate_dataset", "pretrain_model"):
     del FLAGSHIP_JOBS[generated]
 
@@ -88,6 +93,43 @@ def test_plan(study, jobs, tmp_path):
     assert {edge for edge in edges if set(edge) <= among} == DATA_EDGES
 
 
+def with_own(tmp_path, strategy: str, adapter: str, options: dict) -> str:
+    """Write a study that trains on local files with a strategy of preferences; return its path."""
+    source = {"name": "own", "kind": "local", "path": str(tmp_path), "files": ["*.jsonl"], "into": "all"}
+    study = demo_config()
+    study["datasets"]["own"] = {**deepcopy(study["datasets"]["goals"]), "sources": [source]}
+    source |= {"adapter": adapter, "options": {"tokenizer": "tiny", **options}}
+    study["train"]["datasets"] = ["own"]
+    study["preferences"]["strategy"] = {"own": strategy}
+    if strategy == "passages":
+        study["study"]["primary"] |= {"method": "sft"}
+        study["methods"] = {"sft": study["methods"]["sft"]}
+    (tmp_path / "own.jsonl").write_text("{}\n")
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    return str(tmp_path / "study.yaml")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "adapter", "options", "rule"),
+    [
+        ("given", "stack_exchange", {"max_tokens": 99}, "take_given_pairs"),
+        ("passages", "imdb", {"min_characters": 9, "prompt_tokens": 2}, "take_prompts"),
+    ],
+)
+def test_a_dataset_with_pairs_or_texts_of_its_own_asks_no_teacher(tmp_path, strategy, adapter, options, rule):
+    counts, edges = plan(with_own(tmp_path, strategy, adapter, options), tmp_path)
+    assert counts[rule] == 1
+    unasked = {
+        "compare_prompts",
+        "choose_prompts",
+        "sample_rationales",
+        "verify_rationales",
+        "build_preferences",
+    }
+    assert not unasked & set(counts)
+    assert {("normalise_dataset", rule), (rule, "train")} <= edges
+
+
 def test_the_test_split_enters_at_evaluate_and_nowhere_else():
     text = "\n".join(p.read_text() for p in (ROOT / "rules").glob("*.smk") if p.stem != "data")
     readers = [line for line in text.splitlines() if "test.parquet" in line and '"""' not in line]
@@ -101,7 +143,8 @@ def test_list_of_rules_reads_as_a_menu():
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0
     rules = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
-    assert len(rules) == len({*DEMO_JOBS, *FLAGSHIP_JOBS}) + 1  # and `figures`
+    planned = {*DEMO_JOBS, *FLAGSHIP_JOBS, *ON_REQUEST, *OF_OTHER_STUDIES}
+    assert len(rules) == len(planned) + 1  # and `figures`
 
 
 def test_the_headline_command_dry_runs_from_a_clone():

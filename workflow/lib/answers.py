@@ -1,8 +1,11 @@
 """Answers in text: find the last one stated, bring it to canonical form, and judge it.
 
+An answer is stated as "the answer is …", "answer: …", or in a JSON object with the key "answer".
+
 An answer that cannot be read is its own class, never "no": on LogicBench two thirds of gold is "no".
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +14,9 @@ from workflow.lib.traces import boxed, split_thought
 from workflow.lib.verifiers.registry import IN_LINES, IN_SYMBOLS, VERIFIERS
 
 STATED = re.compile(r"\banswer\s*(?:is|:)", re.IGNORECASE)
+KEYED = re.compile(r'"answer"\s*:')  # where a JSON object may state one
+OBJECT = re.compile(r'\{\s*"')  # where one may start
+JSON = json.JSONDecoder(strict=False)  # models break lines inside of strings
 MARKS = " \t\"'`*.,:;!"  # around an answer, and no part of it
 EDGE = MARKS + "()[]{}"
 
@@ -42,8 +48,34 @@ def last_lines(text: str) -> str | None:
 def _after_the_last_mention(text: str) -> str:
     found = split_thought(text)
     spoken = found.completion if found.complete else text  # some models never close their thought
-    ends = [match.end() for match in STATED.finditer(spoken)]
-    return spoken[ends[-1] :] if ends else ""
+    said = max((match.end() for match in STATED.finditer(spoken)), default=0)
+    key = max((match.end() for match in KEYED.finditer(spoken)), default=0)
+    end, value = answer_in_json(spoken) if key else (0, "")
+    if key > max(said, end):
+        return ""  # the last object is cut or broken: what stands before it is not the answer
+    return value if end > said else spoken[said:] if said else ""
+
+
+def answer_in_json(text: str) -> tuple[int, str]:
+    """Return where the last JSON object with the key "answer" ends in ``text``, and what it states.
+
+    Objects inside of objects are parts of them. A value that is no string is given as JSON writes it. Where
+    there is no such object, the place is 0.
+    """
+    found = 0, ""
+    start = OBJECT.search(text)
+    while start:
+        try:
+            content, end = JSON.raw_decode(text, start.start())
+            if "answer" in content:
+                answer = content["answer"]
+                found = end, answer if isinstance(answer, str) else json.dumps(answer)
+        except ValueError:
+            end = start.end()
+        except RecursionError:  # nobody answers in a thousand levels
+            break
+        start = OBJECT.search(text, end)
+    return found
 
 
 def stated_for(verifier: str, text: str) -> str | None:

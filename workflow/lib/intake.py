@@ -46,7 +46,7 @@ def read_records(adapter: Adapter, source: Source) -> Iterator[Record | Skipped]
 
 
 def planted_in(folder: Path) -> dict[tuple[str, str], str]:
-    """Return the defects that a generator planted, by context and question."""
+    """Return the defects that a generator planted or that people found, by context and question."""
     rows = (row for path in folder.rglob("planted.jsonl") for row in read_jsonl(path))
     return {(row["context"], row["question"]): row["planted"] for row in rows}
 

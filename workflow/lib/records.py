@@ -25,6 +25,8 @@ ARROW: dict[Any, pa.DataType] = {
     list[str]: pa.list_(pa.string()),
     list[float]: pa.list_(pa.float64()),
     str | None: pa.string(),
+    float | None: pa.float64(),
+    bool | None: pa.bool_(),
 }
 
 
@@ -144,7 +146,7 @@ class Rationale:
     index: int  # 0 … samples - 1
     seed: int  # of this sample, derived from the problem
     text: str
-    logprob: float  # sum over the sampled tokens, nats
+    logprob: float | None  # sum over the sampled tokens, nats; None: the teacher does not tell
     tokens: int  # sampled tokens
     prompt_tokens: int
     finish_reason: str  # stop, length, …
@@ -164,14 +166,51 @@ class Verified:
     prompt: str
     index: int
     text: str
-    logprob: float
+    logprob: float | None
     tokens: int
     finish_reason: str
     parsed: str | None  # None: no answer could be read
-    verdict: str  # right | wrong | unparsed | truncated
+    verdict: str  # right | wrong | unparsed | truncated, or the flag in rationales.drop that it has
     vote_share: float  # share of the problem's most frequent parsed answer, 0 … 1
     entropy: float  # of the problem's parsed answers, nats
     ambiguous: bool  # the problem is ambiguous by the stated rule
+    planted: str
+    right: bool  # the answer is right, whatever the verdict on the rationale
+    words: int  # of the text
+    steps: int  # sentences or lines that do not state the answer
+    repetition: float  # share of its word 4-grams that were there before, 0 … 1
+    leaked: bool  # the answer stood before the steps, or the text speaks of a hint
+    conclusion_agrees: bool | None  # with the answer: what the last step comes to; None: one cannot tell
+    flags: list[str]  # names in workflow.lib.signals.FLAGS
+
+
+@dataclass(frozen=True)
+class ProblemSignals:
+    """What all samples of one problem say together, and what they say of the problem."""
+
+    problem_id: str
+    group_id: str
+    split: str
+    category: str
+    rule: str
+    samples: int
+    answered: int  # samples with an answer that could be read
+    right: int  # samples with the right answer
+    answer: str | None  # gold; None where a verifier decides
+    majority: str | None  # self-consistency answer: the most frequent one; None: no answer could be read
+    vote_share: float  # of the majority among the answers read, 0 … 1; 0 if none was read
+    entropy: float  # of the answers read, nats
+    gold_share: float | None  # of the gold answer among the answers read
+    opposite: str | None  # problem of the group that asks for the opposite (not-P for P)
+    consistent: bool | None  # not both have the majority "yes"; None without an answered opposite
+    pair_gap: float | None  # |share of "yes" here + share of "yes" there − 1|, 0 … 1
+    teacher_agreement: float | None  # share of teachers with this majority; None for fewer than two
+    untold: float | None  # share of the answered samples whose steps come to no conclusion that can be read
+    logprob_right: float | None  # mean of the right samples' log-probabilities, nats per sample
+    logprob_wrong: float | None  # the same of the samples with a wrong answer
+    difficulty: str  # easy: all samples right | hard: none | mixed
+    ambiguous: bool
+    label_suspect: bool  # many samples agree on another answer than gold
     planted: str
 
 
@@ -200,6 +239,7 @@ class Pair:
     prompt: str
     chosen: str
     rejected: str
+    margin: float | None  # by how much chosen is better, by the rule in preferences.margin; None: not known
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from workflow.lib.sights import HINTED, STUDENT, TEACHER, sights_of
+
 Keys = tuple[str | int, ...]
 
 # Where a name stands → where it must be a key. `*` is any key or index, `~` the key itself.
@@ -15,14 +17,19 @@ REFERENCES = {
     "train.datasets.*": "datasets",
     "train.models.*": "models",
     "datasets.*.sources.*.options.tokenizer": "models",
-    "teachers.*.model": "models",
     "prompts.pinned.~": "teachers",
     "preferences.strategy.~": "datasets",
     "methods.*.start_from": "methods",
     "methods.*.reward": "methods",
     "evaluation.tasks.*.dataset": "datasets",
 }
-PROMPTS = ("prompts.student", "prompts.candidates.*", "prompts.pinned.*")
+# Where a prompt is named → what a prompt may see there.
+PROMPTS = {
+    "prompts.student": STUDENT,
+    "prompts.candidates.*": TEACHER,
+    "prompts.pinned.*": TEACHER,
+    "rationales.hint_failed": HINTED,
+}
 # What adapters make that do not make problems; the registry itself is too heavy for the driver.
 RECORDS = {
     "imdb": "Passage",
@@ -30,6 +37,27 @@ RECORDS = {
     "r1_traces": "Trace",
     "puzzle_rationales": "Trace",
 }
+# What each strategy of preferences takes, and what is known of the completions that it pairs.
+TAKES = {
+    "right_vs_wrong": "Problem",
+    "gold_vs_wrong": "Problem",
+    "votes": "Problem",
+    "given": "GivenPair",
+    "passages": "Passage",
+}
+KNOWN = {
+    "right_vs_wrong": ("votes", "logprob"),
+    "gold_vs_wrong": ("votes",),
+    "votes": ("votes", "logprob"),
+    "given": (),
+}
+# Settings of preferences that need to know something.
+NEEDED = (
+    ("pair_choice", "hardest_negative", "logprob"),
+    ("margin", "votes", "votes"),
+    ("margin", "logprob", "logprob"),
+)
+WORDS = {"Problem": "problems", "GivenPair": "given pairs", "Passage": "passages"}
 FOLDERS = ("models.*.path", "datasets.*.sources.*.path")
 
 
@@ -65,6 +93,10 @@ def reference_problems(config: dict[str, Any], root: Path) -> Iterator[tuple[Key
         for keys, name in values_at(config, pattern):
             if name not in known:
                 yield keys, f"'{name}' is not among {target}.{suggest(name, known)}"
+    for name, teacher in config["teachers"].items():
+        if teacher["kind"] == "vllm" and teacher["model"] not in config["models"]:
+            near = suggest(teacher["model"], list(config["models"]))
+            yield ("teachers", name, "model"), f"'{teacher['model']}' is not among models.{near}"
     for dataset in config["train"]["datasets"]:
         if dataset not in config["preferences"]["strategy"]:
             yield ("preferences", "strategy"), f"no strategy for dataset '{dataset}'. Fix: add one."
@@ -74,10 +106,13 @@ def reference_problems(config: dict[str, Any], root: Path) -> Iterator[tuple[Key
             where = ("datasets", name, "sources")
             yield where, "expected generators only or none, found both. Fix: make two datasets of them."
     yield from _wrong_records(config)
+    yield from _wrong_preferences(config)
     micro_batch = config["hardware"]["micro_batch"]
     for keys, batch in values_at(config, "methods.*.batch_size"):
         if batch % micro_batch:
             yield keys, f"expected a multiple of hardware.micro_batch ({micro_batch}), found {batch}"
+    yield from _wrong_prompts(config, root)
+    yield from _wrong_hints(config)
     yield from _missing_files(config, root)
 
 
@@ -98,19 +133,65 @@ def _wrong_records(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
                 where,
                 f"expected one kind of record, found {', '.join(kinds)}. Fix: make two datasets of them.",
             )
-    for pattern in ("train.datasets.*", "evaluation.tasks.*.dataset"):
-        for keys, name in values_at(config, pattern):
-            if name in found and found[name] != ["Problem"]:
-                made = ", ".join(found[name])
-                yield keys, f"expected a dataset of problems, found '{name}' of {made}. Fix: name another."
+    strategies = config["preferences"]["strategy"]
+    wanted = {name: TAKES[strategy] for name, strategy in strategies.items()}
+    trained = [
+        (keys, name, wanted[name]) for keys, name in values_at(config, "train.datasets.*") if name in wanted
+    ]
+    asked = [(keys, name, "Problem") for keys, name in values_at(config, "evaluation.tasks.*.dataset")]
+    for keys, name, kind in [*trained, *asked]:
+        if name in found and found[name] != [kind]:
+            made = ", ".join(found[name])
+            yield keys, f"expected a dataset of {WORDS[kind]}, found '{name}' of {made}. Fix: name another."
+
+
+def _wrong_preferences(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield settings of pairs that need what a strategy does not know, and methods without pairs."""
+    settings = config["preferences"]
+    used = [name for name in config["train"]["datasets"] if name in settings["strategy"]]
+    for name in used:
+        strategy = settings["strategy"][name]
+        for key, value, needed in NEEDED:
+            if settings[key] == value and needed not in KNOWN.get(strategy, (needed,)):
+                told = "log-probabilities" if needed == "logprob" else "votes"
+                yield (
+                    ("preferences", key),
+                    f"'{value}' needs {told}, and strategy '{strategy}' of dataset '{name}' has none.",
+                )
+    without = [name for name in used if settings["strategy"][name] == "passages"]
+    for method, about in config["methods"].items():
+        if about["learns_from"] == "pairs" and without:
+            told = f"learns from pairs, and strategy 'passages' of dataset '{without[0]}' makes none."
+            yield ("methods", method), f"'{method}' {told} Fix: leave the method out."
+
+
+def _wrong_prompts(config: dict[str, Any], root: Path) -> Iterator[tuple[Keys, str]]:
+    """Yield prompts that are no file, or see what they may not see in their place, or not what they must."""
+    files = {path.stem: path for path in sorted(root.glob("config/prompts/*.j2"))}
+    named = [
+        (*place, may_see) for pattern, may_see in PROMPTS.items() for place in values_at(config, pattern)
+    ]
+    for keys, name, may_see in named:
+        sees = sights_of(files[name].read_text(encoding="utf-8")) if name in files else ()
+        if name is not None and name not in files:
+            yield keys, f"there is no file config/prompts/{name}.j2.{suggest(name, list(files))}"
+        elif hidden := sorted(set(sees) - set(may_see)):
+            told = f"prompt '{name}' sees {', '.join(hidden)}, which it may not here."
+            yield keys, f"{told} Fix: name another."
+        elif name is not None and may_see == HINTED and "answer" not in sees:
+            yield keys, f"prompt '{name}' does not see the answer. Fix: name one that does, or null."
+
+
+def _wrong_hints(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield settings that count votes, where some answers were given with the answer as a hint."""
+    settings = config["preferences"]
+    votes = settings["margin"] == "votes" or "votes" in settings["strategy"].values()
+    if config["rationales"]["hint_failed"] is not None and votes:
+        told = "hinted samples would vote, and preferences.strategy or preferences.margin counts votes."
+        yield ("rationales", "hint_failed"), f"{told} Fix: set it to null."
 
 
 def _missing_files(config: dict[str, Any], root: Path) -> Iterator[tuple[Keys, str]]:
-    prompts = sorted(path.stem for path in root.glob("config/prompts/*.j2"))
-    for pattern in PROMPTS:
-        for keys, name in values_at(config, pattern):
-            if name not in prompts:
-                yield keys, f"there is no file config/prompts/{name}.j2.{suggest(name, prompts)}"
     tasks = sorted(f"{path.parent.name}/{path.stem}" for path in root.glob("workflow/tasks/*/*.yaml"))
     for keys, name in values_at(config, "evaluation.tasks.*.definition"):
         if name not in tasks:

@@ -5,26 +5,23 @@ the shard or the batch it is asked in; log-probabilities agree to the rounding o
 vLLM is imported when an engine starts, after its environment is set.
 """
 
-import hashlib
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from workflow.lib.asking import TOO_LONG, Answer, Question, rationales, request_seed, tell
 from workflow.lib.chat import check_contract, render, token_ids
-from workflow.lib.errors import DependencyError, IntegrityError
-from workflow.lib.prompts import PromptFile
-from workflow.lib.records import Problem, Rationale
+from workflow.lib.errors import DependencyError
+from workflow.lib.records import Rationale
 
 MIB = 1 << 20  # bytes
 CPU_BATCH = 4096  # tokens in one step of the engine
-SEEDS = 1 << 31  # seeds are below this: it is what every generator takes whole
 LOGPROB_DIGITS = 4  # sums of float32 log-probabilities differ beyond this with the batch
 PROGRESS_EVERY = 10.0  # seconds between lines of progress in the log
-TOO_LONG = "prompt_too_long"  # finish reason of a question that was not asked
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine runs in this process: 3 s to start, not 20
     "VLLM_NO_USAGE_STATS": "1",
@@ -45,49 +42,6 @@ class Teacher:
     top_p: float
     max_tokens: int
     seed: int
-
-
-@dataclass(frozen=True)
-class Question:
-    """A problem put into words by a prompt file."""
-
-    problem_id: str
-    split: str
-    text: str  # of the user turn
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back for one sample of one question."""
-
-    text: str
-    logprob: float  # sum over the sampled tokens under the untempered model, nats
-    tokens: int  # sampled, the end-of-turn token included
-    prompt_tokens: int
-    finish_reason: str
-
-
-def questions(problems: Iterable[Problem], split: str, prompt: PromptFile) -> list[Question]:
-    """Return ``problems`` of one split in the words of ``prompt``."""
-    return [Question(p.problem_id, split, prompt.render(p)) for p in problems]
-
-
-def shard_of(problem_id: str, shards: int) -> int:
-    """Return the shard, 0 … ``shards`` - 1, that a problem belongs to, whatever other problems there are."""
-    return _number("shard", problem_id) % shards
-
-
-def request_seed(problem_id: str, teacher: Teacher) -> int:
-    """Return the seed of a problem's first sample; sample ``i`` has this seed plus ``i``.
-
-    Seeds of different problems are at least ``teacher.samples`` apart, or equal by coincidence.
-    """
-    number = _number("seed", str(teacher.seed), problem_id)
-    return number % (SEEDS // teacher.samples) * teacher.samples
-
-
-def _number(*parts: str) -> int:
-    return int(hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16], 16)
 
 
 def engine_options(hardware: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,56 +140,6 @@ def _answer(output: Any, prompt_tokens: int) -> Answer:
     )
 
 
-def rationales(
-    asked: Sequence[Question],
-    answers: Sequence[Sequence[Answer]],
-    *,
-    name: str,
-    prompt: str,
-    teacher: Teacher,
-) -> list[Rationale]:
-    """Return one row per sample, ordered by problem and index.
-
-    Args:
-        asked: The questions.
-        answers: Their answers, in the same order.
-        name: Name of the teacher in the config.
-        prompt: Name of the prompt file.
-        teacher: Settings of the teacher.
-
-    Raises:
-        IntegrityError: A question does not have exactly ``teacher.samples`` answers, or occurs twice.
-    """
-    short = [q.problem_id for q, a in zip(asked, answers, strict=True) if len(a) != teacher.samples]
-    twice = len(asked) - len({q.problem_id for q in asked})
-    if short or twice:
-        raise IntegrityError(
-            f"teacher '{name}': {len(short)} problems without {teacher.samples} samples {short[:3]}, "
-            f"{twice} asked twice. Fix: run again; if it stays, report it."
-        )
-    rows = []
-    for question, samples in zip(asked, answers, strict=True):
-        seed = request_seed(question.problem_id, teacher)
-        for index, answer in enumerate(samples):
-            rows.append(
-                Rationale(
-                    rationale_id=f"{question.problem_id}/{name}/{prompt}/{index}",
-                    problem_id=question.problem_id,
-                    split=question.split,
-                    teacher=name,
-                    prompt=prompt,
-                    index=index,
-                    seed=seed + index,
-                    text=answer.text,
-                    logprob=answer.logprob,
-                    tokens=answer.tokens,
-                    prompt_tokens=answer.prompt_tokens,
-                    finish_reason=answer.finish_reason,
-                )
-            )
-    return sorted(rows, key=lambda row: (row.problem_id, row.index))
-
-
 def sample(
     asked: Sequence[Question],
     *,
@@ -249,7 +153,5 @@ def sample(
     """Return the samples of one teacher for ``asked``; an engine starts only if there is a question."""
     answers = Engine(snapshot, hardware, cache).answers(asked, teacher) if asked else []
     rows = rationales(asked, answers, name=name, prompt=prompt, teacher=teacher)
-    ends = [row.finish_reason for row in rows]
-    counts = ", ".join(f"{ends.count(end)} {end}" for end in sorted(set(ends)))
-    print(f"{name}, prompt {prompt}: {len(asked)} problems asked, {len(rows)} samples: {counts or 'none'}")
+    tell(rows, name=name, prompt=prompt, problems=len(asked))
     return rows

@@ -276,23 +276,75 @@ def teacher_tables(cards: Sequence[dict[str, Any]]) -> list[Table]:
     for card in (c for c in cards if "choices" in c):
         lines = card["table"]
         kept = {(teacher, choice["prompt"]) for teacher, choice in card["choices"].items() if choice["kept"]}
+
+        def estimates(name: str, shown: Callable[[str], str], lines: Sequence[Any] = lines) -> list[str]:
+            cells = [[cell_of(e[f"{name}{end}"]) for end in ("", "_low", "_high")] for e in lines]
+            return [f"{shown(value)} {bracket(low, high)}" for value, low, high in cells]
+
         columns = {
             "Teacher": [str(e["teacher"]) for e in lines],
             "Prompt": [str(e["prompt"]) for e in lines],
             "Problems": [count(str(e["problems"])) for e in lines],
             "Samples": [count(str(e["samples"])) for e in lines],
             "Right": [count(str(e["right"])) for e in lines],
-            "Yield, %": [share(str(e["yield"])) for e in lines],
-            "Unparsed": [count(str(e["unparsed"])) for e in lines],
-            "Truncated": [count(str(e["truncated"])) for e in lines],
+            "Yield, %": estimates("yield", share),
+            "Difference to best, points": estimates("difference", points),
+            "Accuracy, %": estimates("accuracy", share),
+            "Unparsed, %": [share(str(e["unparsed_rate"])) for e in lines],
+            "Truncated, %": [share(str(e["truncated_rate"])) for e in lines],
             "Tokens per right": [significant(cell_of(e["tokens_per_right"])) for e in lines],
-            "Choice": ["used" if (e["teacher"], e["prompt"]) in kept else "" for e in lines],
+            "USD per right": [significant(cell_of(e["usd_per_right"])) for e in lines],
+            "Steps": [significant(cell_of(e["mean_steps"])) for e in lines],
+            "Words": [significant(cell_of(e["mean_words"])) for e in lines],
+            "Repeated, %": [share(str(e["mean_repetition"])) for e in lines],
+            "Choice": [
+                "used" if (e["teacher"], e["prompt"]) in kept else "tied with the best" * e["tied"]
+                for e in lines
+            ],
         }
         caption, note = (
             f"Teachers and prompts on a slice of dev: {card['dataset']}",
-            f"Choice: {card['rule']}.",
+            f"Choice: {card['rule_in_words']}. Yield: right answers among all samples; accuracy: among the "
+            "answers that could be read; the difference in yield is paired by problem. Steps, words and "
+            "repeated 4-grams are means per sample.",
         )
         found.append(table_of(caption, columns, words=("Prompt", "Choice"), note=note))
+    return found
+
+
+def rationale_tables(cards: Sequence[dict[str, Any]]) -> list[Table]:
+    """Return what became of every teacher's samples by category, from the cards of verification."""
+    found = []
+    for card in (c for c in cards if "stage" in c and c["stage"] == "rationales"):
+        lines = card["by_category"]
+        columns = {name: [str(e[name.lower()]) for e in lines] for name in ("Teacher", "Category")}
+        for step in ("Asked", "Answered", "Parsed", "Right", "Kept"):
+            columns[step] = [count(str(e[step.lower()])) for e in lines]
+        lost = [[f"{number} {reason}" for reason, number in e["lost"].items()] for e in lines]
+        columns["Why rows are lost"] = [", ".join(reasons) for reasons in lost]
+        caption = f"Samples from asked to kept: {card['dataset']}"
+        found.append(table_of(caption, columns, words=("Category", "Why rows are lost")))
+    return found
+
+
+def detection_tables(cards: Sequence[dict[str, Any]]) -> list[Table]:
+    """Return what each limit of the vote share finds of the problems known to be ambiguous."""
+    found = []
+    for card in (c for c in cards if "stage" in c and c["stage"] == "rationales" and c["detection"]):
+        told = card["detection"]
+        columns = {
+            "Ambiguous below": [share(str(e["ambiguous_below"])) for e in told["thresholds"]],
+            "Problems flagged": [count(str(e["flagged"])) for e in told["thresholds"]],
+            "Precision, %": [share(cell_of(e["precision"])) for e in told["thresholds"]],
+            "Recall, %": [share(cell_of(e["recall"])) for e in told["thresholds"]],
+        }
+        scores = [f"{e['score'].replace('_', ' ')} {share(str(e['auroc']))}" for e in told["scores"]]
+        caption = f"Limits of the vote share in percent, and what they find: {card['dataset']}"
+        note = (
+            f"{told['planted']} ambiguous and {told['sound']} other problems. "
+            f"In use: {card['ambiguity_rule']}. AUROC in percent by score: {', '.join(scores)}."
+        )
+        found.append(table_of(caption, columns, note=note))
     return found
 
 
@@ -361,6 +413,8 @@ def all_tables(
         "costs": cost_tables(rows["costs"]),
         "funnel": funnel_tables(rows["funnel"]),
         "teachers": teacher_tables(cards),
+        "rationales": rationale_tables(cards),
+        "detection": detection_tables(cards),
         "datasets": dataset_tables(cards),
         "checks": check_tables(checks),
     }

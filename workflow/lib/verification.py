@@ -1,34 +1,22 @@
-"""Verdicts on sampled answers, what the samples of a problem say together, and the counts of both.
+"""Verdicts on sampled answers, and how many samples reached each step from asked to kept.
 
-A problem is ambiguous by one stated rule: it has gold, some answer could be read, and the most frequent
-answer has a share below ``ambiguous_below`` of the answers read. A problem with a verifier may have many
-right answers, so disagreement says nothing there; one without a readable answer is unanswered, not ambiguous.
+What a rationale is like is measured in ``workflow.lib.signals``, and what the samples of a problem say
+together in ``workflow.lib.problems``.
 """
 
-import math
-from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from statistics import fmean
 from typing import Any
 
 from workflow.lib.answers import judge
+from workflow.lib.problems import Votes, votes_of
 from workflow.lib.records import Problem, Rationale, Verified
+from workflow.lib.signals import FLAGS, Limits, conclusion_agrees, flags_of, leaked, read, repetition
 
-AMBIGUOUS = "ambiguous"  # value of ``planted`` of a problem that a generator made ambiguous
-STAGES = ("asked", "answered", "parsed", "right")
-
-
-@dataclass(frozen=True)
-class Votes:
-    """What the samples of one problem say together."""
-
-    share: float  # of the most frequent answer among the answers read; 0 if none was read
-    entropy: float  # of the answers read, nats
-    winner: str | None  # the most frequent answer, the first in alphabetical order among equals
-    ambiguous: bool
+STAGES = ("asked", "answered", "parsed", "right", "kept")
+JUDGED = ("right", "wrong")  # verdicts on samples with an answer
 
 
 @dataclass(frozen=True)
@@ -39,15 +27,17 @@ class Counts:
     answered: int  # ended by themselves with some text
     parsed: int  # an answer could be read
     right: int
+    kept: int  # have no flag that rationales.drop names
 
 
 def verdict_of(rationale: Rationale, problem: Problem) -> tuple[str | None, str]:
     """Return the parsed answer and the verdict: right, wrong, unparsed or truncated.
 
-    A sample cut at the token limit has no answer, even if it stated one on the way.
+    A sample cut at the token limit, or ended otherwise than by itself, has no answer, even if it stated one
+    on the way.
     """
-    if rationale.finish_reason == "length":
-        return None, "truncated"
+    if rationale.finish_reason != "stop":
+        return None, "truncated" if rationale.finish_reason == "length" else "unparsed"
     found = judge(
         rationale.text,
         choices=problem.choices,
@@ -60,29 +50,27 @@ def verdict_of(rationale: Rationale, problem: Problem) -> tuple[str | None, str]
     return found.parsed, "right" if found.right else "wrong"
 
 
-def votes_of(parsed: Iterable[str | None], *, has_gold: bool, ambiguous_below: float) -> Votes:
-    """Return the vote over the parsed answers of one problem; ``None`` (nothing read) does not vote."""
-    counts = Counter(answer for answer in parsed if answer is not None)
-    total = counts.total()
-    if total == 0:
-        return Votes(share=0.0, entropy=0.0, winner=None, ambiguous=False)
-    winner, most = min(counts.items(), key=lambda item: (-item[1], item[0]))
-    entropy = math.fsum(n / total * math.log(total / n) for n in counts.values())
-    share = most / total
-    return Votes(share, entropy, winner, ambiguous=has_gold and share < ambiguous_below)
-
-
 def verify(
-    rationales: Sequence[Rationale], problems: Mapping[str, Problem], ambiguous_below: float
+    rationales: Sequence[Rationale],
+    problems: Mapping[str, Problem],
+    ambiguous_below: float,
+    hint: str | None = None,
 ) -> list[Verified]:
-    """Return every rationale with its verdict and its problem's vote, in the order given."""
+    """Return every rationale with its verdict and its problem's vote, in the order given.
+
+    Args:
+        rationales: The samples.
+        problems: The problems asked, by id.
+        ambiguous_below: Vote share under which a problem is ambiguous.
+        hint: Prompt that shows the answer; its samples do not vote.
+    """
     judged = [verdict_of(row, problems[row.problem_id]) for row in rationales]
-    read: dict[str, list[str | None]] = defaultdict(list)
+    answers: dict[str, list[str | None]] = defaultdict(list)
     for row, (parsed, _) in zip(rationales, judged, strict=True):
-        read[row.problem_id].append(parsed)
+        answers[row.problem_id] += [parsed] if row.prompt != hint else []
     votes = {
         key: votes_of(parsed, has_gold=problems[key].verifier == "gold", ambiguous_below=ambiguous_below)
-        for key, parsed in read.items()
+        for key, parsed in answers.items()
     }
     return [
         _verified(row, problems[row.problem_id], *verdict, votes[row.problem_id])
@@ -91,6 +79,7 @@ def verify(
 
 
 def _verified(row: Rationale, problem: Problem, parsed: str | None, verdict: str, votes: Votes) -> Verified:
+    reading = read(row.text)
     return Verified(
         rationale_id=row.rationale_id,
         problem_id=row.problem_id,
@@ -111,7 +100,29 @@ def _verified(row: Rationale, problem: Problem, parsed: str | None, verdict: str
         entropy=votes.entropy,
         ambiguous=votes.ambiguous,
         planted=problem.planted,
+        right=verdict == "right",
+        words=len(row.text.split()),
+        steps=len(reading.steps),
+        repetition=repetition(row.text),
+        leaked=leaked(row.text, reading, problem.choices),
+        conclusion_agrees=conclusion_agrees(reading, problem, parsed),
+        flags=[],
     )
+
+
+def flagged(rows: Iterable[Verified], limits: Limits, drop: Sequence[str]) -> list[Verified]:
+    """Return ``rows`` with their flags; the first flag in ``drop`` that a judged one has is its verdict.
+
+    So it is neither right nor wrong for whoever pairs by verdicts; its answer has voted all the same.
+    """
+    found = [replace(row, flags=flags_of(row, limits)) for row in rows]
+    return [replace(row, verdict=_verdict_with(row, drop)) for row in found]
+
+
+def _verdict_with(row: Verified, drop: Sequence[str]) -> str:
+    if row.verdict not in JUDGED:
+        return row.verdict
+    return next((flag for flag in drop if flag in row.flags), row.verdict)
 
 
 def incomplete(rationales: Iterable[Rationale], asked: Mapping[str, str]) -> list[str]:
@@ -139,79 +150,86 @@ def counts_of(rows: Iterable[Verified]) -> Counts:
     rows = list(rows)
     answered = [r for r in rows if r.finish_reason == "stop" and r.text.strip()]
     parsed = [r for r in answered if r.parsed is not None]
-    return Counts(len(rows), len(answered), len(parsed), sum(r.verdict == "right" for r in parsed))
+    right = [r for r in parsed if r.right]
+    kept = sum(r.verdict == "right" for r in right)
+    return Counts(len(rows), len(answered), len(parsed), len(right), kept)
 
 
-def counts_by(rows: Iterable[Verified], *fields: str) -> list[dict[str, Any]]:
-    """Return the counts of every group of ``rows`` with the same ``fields``, in their order."""
+def loss_of(row: Verified) -> str | None:
+    """Return why ``row`` is not among the kept, the first step's reason; ``None`` if it is kept."""
+    if row.finish_reason != "stop":
+        return row.finish_reason
+    if not row.text.strip():
+        return "empty"
+    if row.parsed is None:
+        return "unparsed"
+    if not row.right:
+        return "wrong"
+    return None if row.verdict == "right" else row.verdict
+
+
+def losses_of(rows: Iterable[Verified]) -> dict[str, int]:
+    """Return how many of ``rows`` were lost for each reason; with the kept ones they are all."""
+    found = Counter(reason for reason in map(loss_of, rows) if reason is not None)
+    return dict(sorted(found.items()))
+
+
+def grouped(rows: Iterable[Verified], *fields: str) -> dict[tuple[str, ...], list[Verified]]:
+    """Return the rows with the same ``fields`` together, in the order of their values."""
     groups: dict[tuple[str, ...], list[Verified]] = defaultdict(list)
     for row in rows:
         groups[tuple(getattr(row, field) for field in fields)].append(row)
+    return dict(sorted(groups.items()))
+
+
+def counts_by(rows: Iterable[Verified], *fields: str) -> list[dict[str, Any]]:
+    """Return counts and reasons of the losses for every group of ``rows`` with the same ``fields``."""
     return [
-        {**dict(zip(fields, key, strict=True)), **asdict(counts_of(group))}
-        for key, group in sorted(groups.items())
+        {**dict(zip(fields, key, strict=True)), **asdict(counts_of(group)), "lost": losses_of(group)}
+        for key, group in grouped(rows, *fields).items()
     ]
 
 
+def quality_by(rows: Iterable[Verified], *fields: str) -> list[dict[str, Any]]:
+    """Return how many right and wrong samples have each flag, by group of ``rows`` with the same ``fields``.
+
+    Truncated samples are neither: their flag is counted among all. The mean of a measure is over all samples.
+    """
+    lines = []
+    for key, group in grouped(rows, *fields).items():
+        sides = {
+            "samples": group,
+            "right": [row for row in group if row.right],
+            "wrong": [row for row in group if row.parsed is not None and not row.right],
+        }
+        about: dict[str, Any] = dict(zip(fields, key, strict=True))
+        for name in ("words", "tokens", "steps", "repetition"):
+            about[f"mean_{name}"] = sum(getattr(row, name) for row in group) / len(group)
+        about["conclusion_told"] = sum(row.conclusion_agrees is not None for row in group)
+        about["flags"] = {
+            flag: {side: sum(flag in row.flags for row in some) for side, some in sides.items()}
+            for flag in FLAGS
+        }
+        lines.append(about)
+    return lines
+
+
 def funnel(rows: Sequence[Verified]) -> list[dict[str, Any]]:
-    """Return rows in and out of every step from asked to right, with the reasons of the losses."""
+    """Return rows in and out of every step from asked to kept, with the reasons of the losses."""
     counts = counts_of(rows)
     ends = Counter(row.finish_reason for row in rows)
     empty = sum(row.finish_reason == "stop" and not row.text.strip() for row in rows)
     other = ", ".join(f"{n} {end}" for end, n in sorted(ends.items()) if end != "stop")
+    dropped = Counter(row.verdict for row in rows if row.right and row.verdict != "right")
+    flags = ", ".join(f"{n} {flag}" for flag, n in sorted(dropped.items()))
     reasons = {
         "answered": f"ended otherwise: {other or 'none'}; {empty} empty",
         "parsed": "no answer could be read",
         "right": "the answer is not gold, or the verifier refused it",
+        "kept": f"has a flag that rationales.drop names: {flags or 'none'}",
     }
     steps = asdict(counts)
     return [
         {"step": step, "rows_in": steps[before], "rows_out": steps[step], "reason": reasons[step]}
         for before, step in pairwise(STAGES)
     ]
-
-
-def vote_statistics(rows: Sequence[Verified], problems: Mapping[str, Problem]) -> dict[str, Any]:
-    """Return how the votes of the problems in ``rows`` fell out."""
-    read: dict[str, list[str | None]] = defaultdict(list)
-    for row in rows:
-        read[row.problem_id].append(row.parsed)
-    first = {row.problem_id: row for row in rows}
-    votes = {key: votes_of(parsed, has_gold=True, ambiguous_below=0.0) for key, parsed in read.items()}
-    voted = {key: vote for key, vote in votes.items() if vote.winner is not None}
-    gold = [key for key in voted if problems[key].verifier == "gold"]
-    return {
-        "problems": len(votes),
-        "unanswered": len(votes) - len(voted),
-        "unanimous": sum(vote.share == 1.0 for vote in voted.values()),
-        "ambiguous": sum(row.ambiguous for row in first.values()),
-        "mean_vote_share": fmean(v.share for v in voted.values()) if voted else None,
-        "mean_entropy": fmean(v.entropy for v in voted.values()) if voted else None,
-        "majority_right": fmean(voted[k].winner == problems[k].answer for k in gold) if gold else None,
-    }
-
-
-def detection(rows: Iterable[Verified]) -> dict[str, Any] | None:
-    """Score the ambiguity rule against the problems planted as ambiguous, or ``None`` without any.
-
-    The score of a problem is 1 − vote share; AUROC is the chance that a planted problem scores above
-    another (ties count half). Problems that nobody answered take no part, and are counted.
-    """
-    first = {row.problem_id: row for row in rows}
-    voted = [row for row in first.values() if row.vote_share > 0]
-    planted = sorted(1 - row.vote_share for row in voted if row.planted == AMBIGUOUS)
-    sound = sorted(1 - row.vote_share for row in voted if row.planted != AMBIGUOUS)
-    if not planted or not sound:
-        return None
-    above = sum(bisect_left(sound, score) + bisect_right(sound, score) for score in planted) / 2
-    flagged = [row for row in voted if row.ambiguous]
-    hits = sum(row.planted == AMBIGUOUS for row in flagged)
-    return {
-        "planted": len(planted),
-        "sound": len(sound),
-        "unanswered": len(first) - len(voted),
-        "flagged": len(flagged),
-        "auroc": above / (len(planted) * len(sound)),
-        "precision": hits / len(flagged) if flagged else None,
-        "recall": hits / len(planted),
-    }

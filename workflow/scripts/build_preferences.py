@@ -3,103 +3,95 @@
 The student's prompt stands around every completion, whatever prompt the teacher had (context distillation).
 """
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from workflow.lib.errors import DataError
-from workflow.lib.files import sha256, write_json
+from workflow.lib.files import sha256
 from workflow.lib.logs import capture
-from workflow.lib.pairing import (
-    STRATEGIES,
-    Asked,
-    Caps,
-    ambiguous_problems,
-    by_problem,
-    choose,
-    funnel,
-    lengths,
-    pair_rows,
-    prompt_rows,
-    sft_rows,
+from workflow.lib.pairing import Asked, ambiguous_problems, by_problem, choose, funnel
+from workflow.lib.preferences import (
+    Outputs,
+    Preferences,
+    PreferenceSettings,
+    check_pairs,
+    rows_from,
+    write_card,
+    write_preferences,
 )
-from workflow.lib.parquet import write_parquet
 from workflow.lib.prompts import PromptFile
-from workflow.lib.records import Pair, Problem, Prompt, SftRow, Verified, load, table
+from workflow.lib.records import Pair, Problem, Verified, load
+from workflow.lib.sides import STRATEGIES, Strategy
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-@dataclass(frozen=True)
-class PreferenceSettings:
-    """The section ``preferences`` of the config."""
-
-    strategy: dict[str, Literal["right_vs_wrong", "gold_vs_wrong"]]  # by dataset
-    max_sft_per_problem: int
-    max_pairs_per_problem: int
-    seed: int
+def left_out(samples: dict[str, list[Verified]], settings: PreferenceSettings) -> set[str]:
+    """Return the problems that nothing is taken from."""
+    return ambiguous_problems(samples) if settings.ambiguous == "leave_out" else set()
 
 
 def ask(
     problems: dict[str, list[Problem]],
     samples: dict[str, list[Verified]],
     words: PromptFile,
-    dataset: str,
+    strategy: Strategy,
     settings: PreferenceSettings,
 ) -> list[Asked]:
-    """Return every problem (by split) that is not ambiguous, with what its samples give."""
-    strategy = STRATEGIES[settings.strategy[dataset]]
-    caps = Caps(settings.max_sft_per_problem, settings.max_pairs_per_problem, settings.seed)
-    left_out = ambiguous_problems(samples)
-    return [
-        choose(p, split, words.render(p), strategy(p, samples[p.problem_id]), caps)
+    """Return every problem (by split) that is not left out, with what its samples give."""
+    out = left_out(samples, settings)
+    kept = [
+        (split, problem)
         for split, rows in problems.items()
-        for p in sorted(rows, key=lambda problem: problem.problem_id)
-        if p.problem_id not in left_out
+        for problem in sorted(rows, key=lambda problem: problem.problem_id)
+        if problem.problem_id not in out
+    ]
+    return [
+        choose(
+            p,
+            split,
+            words.render(p),
+            strategy.sides(p, samples[p.problem_id], settings.min_vote_margin),
+            settings.choice,
+        )
+        for split, p in kept
     ]
 
 
-def check_rows(dataset: str, sft: list[SftRow], pairs: list[Pair]) -> None:
+def check_rows(dataset: str, made: Preferences) -> None:
     """Fail unless there is something to train on, and every pair holds two different texts."""
-    if not any(row.split == "train" for row in sft):
+    if not any(row.split == "train" for row in made.sft):
         raise DataError(
             f"dataset '{dataset}': no verified completion for any train problem. Fix: see the funnel in "
             f"results/rationales/{dataset}/card.json; use a better teacher or prompt, or, where the choices "
             f"are whole answers, set preferences.strategy.{dataset} to gold_vs_wrong."
         )
-    if not any(row.split == "train" for row in pairs):
+    if not any(row.split == "train" for row in made.pairs):
         raise DataError(
             f"dataset '{dataset}': no train problem has both a good and a bad completion, so there is no "
             "pair. Fix: raise the samples or the temperature of its teachers."
         )
-    bad = [p.row_id for p in pairs if p.chosen == p.rejected or not p.chosen or not p.rejected]
-    if bad:
-        raise DataError(f"dataset '{dataset}': chosen and rejected must be two texts: {bad[:20]}")
+    check_pairs(dataset, made.pairs)
 
 
-def about(dataset: str, problems: int, asked: list[Asked], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the card: the funnel, the rows per split, and the lengths of what is chosen and rejected."""
-    sft, pairs = sft_rows(asked), pair_rows(asked)
-    kinds: dict[str, Sequence[SftRow | Pair | Prompt]] = {
-        "sft": sft,
-        "pairs": pairs,
-        "prompts": prompt_rows(asked),
-    }
-    return {
-        "dataset": dataset,
-        "stage": "preferences",
-        "funnel": funnel(problems, asked),
-        "rows_per_split": {kind: dict(Counter(r.split for r in rows)) for kind, rows in kinds.items()},
-        "rows_per_category": {kind: dict(Counter(r.category for r in rows)) for kind, rows in kinds.items()},
-        "lengths": {
-            "completion": lengths([row.completion for row in sft]),
-            "chosen": lengths([row.chosen for row in pairs]),
-            "rejected": lengths([row.rejected for row in pairs]),
-        },
-        "settings": settings,
-    }
+def check_order(
+    dataset: str,
+    pairs: list[Pair],
+    problems: dict[str, Problem],
+    samples: dict[str, list[Verified]],
+    strategy: Strategy,
+) -> None:
+    """Fail unless, by the samples and gold themselves, chosen is better than rejected in every pair."""
+    wrong = [
+        pair.row_id
+        for pair in pairs
+        if not strategy.holds(problems[pair.problem_id], samples[pair.problem_id], pair.chosen, pair.rejected)
+    ]
+    if wrong:
+        raise DataError(
+            f"dataset '{dataset}': chosen is not the better text in {len(wrong)} of {len(pairs)} pairs: "
+            f"{wrong[:20]}. Fix: mend the strategy that made them."
+        )
 
 
 def main(
@@ -116,15 +108,18 @@ def main(
     settings: dict[str, Any],
 ) -> None:
     """Write the SFT rows, the pairs, the prompts and the card of one dataset."""
+    chosen = PreferenceSettings(**settings)
+    strategy = STRATEGIES[chosen.strategy[dataset]]
     problems = {"train": load(train, Problem), "dev": load(dev, Problem)}
-    samples = by_problem(load(verified, Verified))
-    asked = ask(problems, samples, PromptFile(prompt), dataset, PreferenceSettings(**settings))
-    check_rows(dataset, sft_rows(asked), pair_rows(asked))
-    note = {"inputs": {"verified": sha256(verified), "prompt": sha256(prompt)}}
-    write_parquet(sft, table(sft_rows(asked), SftRow), note)
-    write_parquet(pairs, table(pair_rows(asked), Pair), note)
-    write_parquet(prompts, table(prompt_rows(asked), Prompt), note)
-    write_json(card, about(dataset, sum(map(len, problems.values())), asked, settings))
+    known = {problem.problem_id: problem for rows in problems.values() for problem in rows}
+    samples = {key: list[Verified]() for key in known} | by_problem(load(verified, Verified))
+    made = rows_from(ask(problems, samples, PromptFile(prompt), strategy, chosen), chosen)
+    check_rows(dataset, made)
+    check_order(dataset, made.pairs, known, samples, strategy)
+    inputs = {"verified": sha256(verified), "prompt": sha256(prompt)}
+    write_preferences(made, Outputs(sft, pairs, prompts, card), inputs)
+    steps = funnel(len(known), made.asked, strategy.none_good)
+    write_card(card, dataset, made, steps, settings, {"ambiguous": sorted(left_out(samples, chosen))})
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from workflow.lib.asking import questions, slice_of, teacher_prompt
 from workflow.lib.files import write_jsonl
 from workflow.lib.logs import capture
-from workflow.lib.prompts import PromptFile
 from workflow.lib.records import Problem, load
-from workflow.lib.sampling import Teacher, questions, sample
+from workflow.lib.sampling import Teacher, sample
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -15,14 +15,10 @@ if TYPE_CHECKING:
 CACHE = "work/vllm"  # what vLLM compiles, shared by all jobs of a study
 
 
-def slice_of(problems: list[Problem], size: int) -> list[Problem]:
-    """Return the first ``size`` problems by id: ids are hashes, so this is a fixed random slice."""
-    return sorted(problems, key=lambda problem: problem.problem_id)[:size]
-
-
 def main(
     *,
     problems: str,
+    train: str,
     prompt: str,
     snapshot: str,
     rationales: str,
@@ -30,9 +26,10 @@ def main(
     teacher: dict[str, Any],
     hardware: dict[str, Any],
     size: int,
+    examples: dict[str, Any],
 ) -> None:
-    """Ask the teacher ``name`` the slice of ``problems`` and write its answers."""
-    words = PromptFile(prompt)
+    """Ask the teacher ``name`` the slice of ``problems`` and write its answers; examples are of ``train``."""
+    words = teacher_prompt(prompt, train, examples)
     rows = sample(
         questions(slice_of(load(problems, Problem), size), "dev", words),
         name=name,
@@ -49,6 +46,7 @@ if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
         problems=snakemake.input.problems,
+        train=snakemake.input.train,
         prompt=snakemake.input.prompt,
         snapshot=snakemake.input.snapshot,
         rationales=snakemake.output.rationales,
@@ -56,4 +54,5 @@ if __name__ == "__main__":
         teacher=snakemake.params.teacher,
         hardware=snakemake.params.hardware,
         size=snakemake.params.size,
+        examples=snakemake.params.examples,
     )

@@ -4,24 +4,29 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from workflow.lib.detection import detection, label_detection
 from workflow.lib.errors import DataError, raise_all
 from workflow.lib.files import read_jsonl, sha256, write_json
+from workflow.lib.hints import read_hinted, told_by_hint
 from workflow.lib.logs import capture
 from workflow.lib.parquet import write_parquet
-from workflow.lib.records import Problem, Rationale, Verified, load, table
+from workflow.lib.problems import Suspicion, signals_of, suspects, vote_statistics
+from workflow.lib.records import Problem, ProblemSignals, Rationale, Verified, load, table
+from workflow.lib.signals import Limits
 from workflow.lib.verification import (
     counts_by,
     counts_of,
-    detection,
+    flagged,
     funnel,
     incomplete,
+    quality_by,
     verify,
-    vote_statistics,
 )
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+MOST_SUSPECTS = 20  # shown on the card; problems.parquet has them all
 ENDS = ("stop", "length")  # how a sample that was really taken can end
 
 
@@ -30,8 +35,13 @@ class VerificationSettings:
     """The section ``rationales`` of the config."""
 
     shards: int
+    hint_failed: str | None  # prompt of the samples that were given the answer
     ambiguous_below: float  # vote share under which a problem is ambiguous
     max_failed_fraction: float  # of a teacher's samples, without an answer that could be read
+    suspect_share: float  # of the answers read, for one other answer than gold
+    suspect_votes: int  # answers read, at least, before a label is suspect
+    quality: dict[str, Any]  # see ``Limits``
+    drop: list[str]  # flags of rationales that are not learned from
 
 
 def read_rationales(paths: list[str], splits: dict[str, str]) -> list[Rationale]:
@@ -70,36 +80,55 @@ def check_failures(rows: list[Verified], limit: float) -> None:
             )
 
 
+def about(
+    rows: list[Verified], signals: list[ProblemSignals], settings: VerificationSettings
+) -> dict[str, Any]:
+    """Return what the card tells: funnel, counts, quality, votes, and how well marks find bad problems."""
+    suspect = f"{settings.suspect_share} of at least {settings.suspect_votes} answers are one other answer"
+    return {
+        "stage": "rationales",
+        "funnel": funnel(rows),
+        "by_teacher": counts_by(rows, "teacher", "prompt"),
+        "by_category": counts_by(rows, "teacher", "category"),
+        "quality": quality_by(rows, "teacher"),
+        "votes": vote_statistics(signals),
+        "ambiguity_rule": f"gold answer and vote share below {settings.ambiguous_below}",
+        "detection": detection(signals),
+        "suspect_rule": f"gold answer, and {suspect}",
+        "suspects": suspects(signals, MOST_SUSPECTS),
+        "label_detection": label_detection(signals),
+        "settings": asdict(settings),
+    }
+
+
 def main(
     *,
     train: str,
     dev: str,
     rationales: list[str],
+    hinted: list[str],
     verified: str,
+    problems: str,
     card: str,
     dataset: str,
     settings: dict[str, Any],
 ) -> None:
-    """Judge the samples in ``rationales`` and write them with their verdicts, and the card."""
+    """Judge the samples in ``rationales``; write them, what they say of their problems, and the card."""
     chosen = VerificationSettings(**settings)
-    problems = {"train": load(train, Problem), "dev": load(dev, Problem)}
-    known = {p.problem_id: p for rows in problems.values() for p in rows}
-    splits = {p.problem_id: split for split, rows in problems.items() for p in rows}
-    rows = verify(read_rationales(rationales, splits), known, chosen.ambiguous_below)
-    check_failures(rows, chosen.max_failed_fraction)
-    about = {
-        "dataset": dataset,
-        "stage": "rationales",
-        "funnel": funnel(rows),
-        "by_teacher": counts_by(rows, "teacher", "prompt"),
-        "by_category": counts_by(rows, "teacher", "category"),
-        "votes": vote_statistics(rows, known),
-        "ambiguity_rule": f"gold answer and vote share below {chosen.ambiguous_below}",
-        "detection": detection(rows),
-        "settings": settings,
-    }
-    write_parquet(verified, table(rows, Verified), {"inputs": [sha256(path) for path in rationales]})
-    write_json(card, about)
+    asked = {"train": load(train, Problem), "dev": load(dev, Problem)}
+    known = {p.problem_id: p for rows in asked.values() for p in rows}
+    splits = {p.problem_id: split for split, rows in asked.items() for p in rows}
+    given = [*read_rationales(rationales, splits), *read_hinted(hinted, splits)]
+    hint = chosen.hint_failed
+    judged = told_by_hint(verify(given, known, chosen.ambiguous_below, hint), hint)
+    rows = flagged(judged, Limits(**chosen.quality), chosen.drop)
+    voters = [row for row in rows if row.prompt != hint]
+    check_failures(voters, chosen.max_failed_fraction)
+    signals = signals_of(voters, known, Suspicion(chosen.suspect_share, chosen.suspect_votes))
+    note = {"inputs": [sha256(path) for path in [*rationales, *hinted]]}
+    write_parquet(verified, table(rows, Verified), note)
+    write_parquet(problems, table(signals, ProblemSignals), note)
+    write_json(card, {"dataset": dataset, **about(rows, signals, chosen)})
 
 
 if __name__ == "__main__":
@@ -108,7 +137,9 @@ if __name__ == "__main__":
         train=snakemake.input.train,
         dev=snakemake.input.dev,
         rationales=list(snakemake.input.rationales),
+        hinted=list(snakemake.input.hinted),
         verified=snakemake.output.verified,
+        problems=snakemake.output.problems,
         card=snakemake.output.card,
         dataset=snakemake.wildcards.dataset,
         settings=snakemake.params.settings,

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from workflow.lib.answers import judge
 from workflow.lib.config import load_schema, study_problems
 from workflow.lib.datasets import raw
 from workflow.lib.datasets.own_table import question, rows
+from workflow.lib.datasets.registry import ADAPTERS
 from workflow.lib.errors import DataError, IntegrityError
+from workflow.lib.intake import kept_records
 from workflow.lib.parquet import rows_of, write_parquet
 from workflow.lib.records import Problem, schema_of, table
 
@@ -220,6 +223,15 @@ def test_a_column_unlike_any_other_gets_no_guess(tmp_path: Path) -> None:
         DataError, match=r"columns\.choices.*found 'choice_3'\. Fix: name the column that holds it"
     ):
         problems(tmp_path, {**OPTIONS, "columns": columns})
+
+
+def test_a_file_on_bad_problems_is_no_table_but_marks_them(tmp_path: Path) -> None:
+    write(tmp_path, "planted.jsonl", {"context": "", "question": "Who?", "planted": "ambiguous"})
+    write(tmp_path, "own.jsonl", {"q": "Who?", "a": "Ann"}, {"q": "Where?", "a": "here"})
+    assert [p.question for p in problems(tmp_path, PLAIN)] == ["Who?", "Where?"]
+    source = raw.Source(tmp_path, "own", "mine", PLAIN, None)
+    found = list(kept_records(source, ADAPTERS["table"], Counter()))
+    assert [p.planted for p in found if isinstance(p, Problem)] == ["ambiguous", ""]
 
 
 def test_columns_that_nobody_named_change_nothing(tmp_path: Path) -> None:

@@ -200,8 +200,11 @@ READERS = {".jsonl": json_rows, ".csv": csv_rows, ".parquet": parquet_rows}
 
 
 def table_rows(root: Path) -> Iterator[Row]:
-    """Yield the rows of every JSON Lines, CSV and Parquet file below ``root``, by path; none may be empty."""
-    paths = sorted(path for path in root.rglob("*") if path.suffix in READERS)
+    """Yield the rows of every JSON Lines, CSV and Parquet file below ``root``, by path; none may be empty.
+
+    ``planted.jsonl`` is not among them: it tells which problems are known to be bad.
+    """
+    paths = sorted(p for p in root.rglob("*") if p.suffix in READERS and p.name != "planted.jsonl")
     if not paths:
         raise DataError(f"{root.name}: no file ends in {', '.join(READERS)}. Fix: see 'files' of the source.")
     for path in paths:
