@@ -102,6 +102,7 @@ TESTED_DATASETS = sorted({task["dataset"] for task in config["evaluation"]["task
 SCRATCH_MODELS = kinds("models", "scratch")
 FETCHED_MODELS = kinds("models", "hub", "local")
 GPUS = int(config["hardware"]["device"] == "cuda")
+TEACHER_GPUS = GPUS * config["hardware"]["vllm_tensor_parallel"]
 
 
 wildcard_constraints:

@@ -29,7 +29,7 @@ rule compare_prompts:
     conda:
         "../envs/vllm.yaml"
     resources:
-        gpu=GPUS,
+        gpu=TEACHER_GPUS,
     params:
         code=code("compare_prompts.py"),
         teacher=lookup(dpath="teachers/{teacher}", within=config),

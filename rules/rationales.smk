@@ -32,7 +32,7 @@ rule sample_rationales:
     conda:
         "../envs/vllm.yaml"
     resources:
-        gpu=GPUS,
+        gpu=TEACHER_GPUS,
     params:
         code=code("sample_rationales.py"),
         teacher=lookup(dpath="teachers/{teacher}", within=config),
@@ -94,7 +94,7 @@ rule hint_failed:
     conda:
         "../envs/vllm.yaml"
     resources:
-        gpu=GPUS,
+        gpu=TEACHER_GPUS,
     params:
         code=code("hint_failed.py"),
         teacher=lookup(dpath="teachers/{teacher}", within=config),

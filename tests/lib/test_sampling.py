@@ -19,6 +19,7 @@ HARDWARE = {
     "precision": "float32",
     "vllm_memory_fraction": 0.9,
     "vllm_kv_cache_mib": 8,
+    "vllm_tensor_parallel": 2,
     "max_model_len": 64,
 }
 TEACHER = Teacher("vllm", "tiny", samples=3, temperature=1.0, top_p=1.0, max_tokens=16, seed=3)
@@ -53,7 +54,8 @@ def test_the_hardware_section_decides_memory_and_compilation() -> None:
     assert cpu["kv_cache_memory_bytes"] == 8 * 1024 * 1024
     assert cpu["enforce_eager"]
     assert "gpu_memory_utilization" not in cpu
-    assert cuda["gpu_memory_utilization"] == 0.9
+    assert cuda["gpu_memory_utilization"] == 0.9 and cuda["tensor_parallel_size"] == 2
+    assert "tensor_parallel_size" not in cpu
     assert "kv_cache_memory_bytes" not in cuda
     assert "enforce_eager" not in cuda
 

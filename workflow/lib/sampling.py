@@ -49,7 +49,11 @@ def engine_options(hardware: Mapping[str, Any]) -> dict[str, Any]:
     window = hardware["max_model_len"]
     common = {"dtype": hardware["precision"], "max_model_len": window, "disable_log_stats": True}
     if hardware["device"] != "cpu":
-        return {**common, "gpu_memory_utilization": hardware["vllm_memory_fraction"]}
+        return {
+            **common,
+            "gpu_memory_utilization": hardware["vllm_memory_fraction"],
+            "tensor_parallel_size": hardware["vllm_tensor_parallel"],
+        }
     return {
         **common,
         "kv_cache_memory_bytes": hardware["vllm_kv_cache_mib"] * MIB,
