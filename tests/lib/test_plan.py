@@ -81,12 +81,19 @@ def test_what_is_fetched_is_listed_with_its_size_and_licence(tmp_path: Path) -> 
     ]
 
 
-def test_shipped_measurements_know_every_rule_with_a_benchmark() -> None:
+# The demo, which was measured, does not run them: they wait for a network, a hub or a wish.
+NOT_IN_THE_DEMO = {
+    *("fetch_dataset", "fetch_model", "ask_prompts", "ask_teacher", "hint_failed"),
+    *("take_given_pairs", "take_prompts", "export_preferences"),
+}
+
+
+def test_shipped_measurements_know_every_rule_of_the_demo() -> None:
     rules = (Path(__file__).parents[2] / "rules").glob("*.smk")
     named = {
         line[5:-1] for path in rules for line in path.read_text().splitlines() if line.startswith("rule ")
     }
     shipped = read_expected(EXPECTED)
-    assert set(shipped) | {"fetch_dataset", "fetch_model"} == named
+    assert set(shipped) | NOT_IN_THE_DEMO == named and not set(shipped) & NOT_IN_THE_DEMO
     assert all(seconds > 0 for seconds, _ in shipped.values())
     assert read_expected(EXPECTED.with_name("none.csv")) == {}
