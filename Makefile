@@ -12,6 +12,9 @@ VENV := .venv
 SYSTEM := chromium fonts-dejavu-core git libnuma1 make python3-venv util-linux
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# The environment is installed uncompiled: where Python may not keep what it compiles, every job would parse
+# torch and vLLM anew, which made the demo half as long again.
+export PYTHONDONTWRITEBYTECODE :=
 DEMO := snakemake --configfile config/demo.yaml --cores $(CORES)
 SOURCES := docs envs tests workflow
 
