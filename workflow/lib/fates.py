@@ -109,7 +109,7 @@ def _repeats(facts: Facts, split: NDArray[np.int8], alive: Rows) -> Rows:
     rows = np.flatnonzero(alive)
     order = rows[np.lexsort((facts.source[rows], facts.problem[rows], -split[rows], facts.key[rows]))]
     repeated = np.zeros(len(alive), dtype=bool)
-    repeated[order] = ~_first_of_each(facts.key[order]) if len(order) else []
+    repeated[order] = ~_first_of_each(facts.key[order])
     return repeated
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import pyarrow as pa
 
-from workflow.lib.parquet import rows_of, tables_of
+from workflow.lib.parquet import tables_of
 
 Kind = TypeVar("Kind")
 # What a row says, whatever its kind; the rest is about it.
@@ -312,7 +312,7 @@ def records_in(path: str | Path, kind: type[Kind]) -> Iterator[Kind]:
 
 def load(path: str | Path, kind: type[Kind]) -> list[Kind]:
     """Return the records of class ``kind`` in the Parquet file at ``path``."""
-    return [kind(**row) for row in rows_of(path, schema_of(kind))]
+    return list(records_in(path, kind))
 
 
 def texts_of(rows: pa.Table) -> list[str]:
