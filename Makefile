@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # torch and vLLM anew, which made the demo half as long again.
 export PYTHONDONTWRITEBYTECODE :=
 DEMO := snakemake --configfile config/demo.yaml --cores $(CORES)
-SOURCES := docs envs tests workflow
+SOURCES := benchmarks docs envs tests workflow
 
 .PHONY: help demo test check format docs environment locks system clean
 

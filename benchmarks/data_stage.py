@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-NAMES = "Anne Bob Charlie Dave Erin Fiona Gary Harry".split()
+NAMES = ["Anne", "Bob", "Charlie", "Dave", "Erin", "Fiona", "Gary", "Harry"]
 CLASSES = 3000  # invented adjectives and nouns, so that texts differ as those of many domains do
 TESTED = 5000  # rows of the held-out file
 CHOICES = ["entailment", "contradiction", "neutral"]
@@ -29,7 +29,8 @@ def row(rng: random.Random, number: int) -> dict[str, object]:
     """Return one row of about seventy words in LogiGLUE's columns."""
     words = [f"w{rng.randrange(CLASSES)}" for _ in range(24)]
     facts = [f"{rng.choice(NAMES)} is {word}." for word in words[:8]]
-    rules = [f"If someone is {a} and {b} then they are {c}." for a, b, c in zip(*[iter(words[8:20])] * 3)]
+    triples = zip(*[iter(words[8:20])] * 3, strict=True)
+    rules = [f"If someone is {a} and {b} then they are {c}." for a, b, c in triples]
     context = f"premises: {' '.join(facts + rules)} conclusion: {rng.choice(NAMES)} is {words[20]}."
     answer = rng.randrange(3)
     return {
@@ -104,7 +105,10 @@ def work(folder: Path) -> None:
 
 def main(counts: list[int]) -> None:
     """Measure each number of rows and print a table."""
-    print("| rows | normalise, s | contamination, s | both, µs per row | peak memory, GB |\n|---|---|---|---|---|")
+    print(
+        "| rows | normalise, s | contamination, s | both, µs per row | peak memory, GB |\n"
+        "|---|---|---|---|---|"
+    )
     for count in counts:
         folder = Path(tempfile.mkdtemp())
         write_rows(folder, count)

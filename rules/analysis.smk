@@ -1,7 +1,7 @@
-"""Tidy tables of what was found: estimates, paired comparisons, rewards, curves, costs, counts, examples.
+"""Tidy tables of what was found: estimates, paired comparisons, rewards, sweeps, curves, costs, counts, examples.
 
-INPUT   results/evaluation/**, results/adapters/**/{curves.parquet,run.json}, results/**/card.json
-OUTPUT  results/analysis/{accuracy,deltas,categories,subsets,rewards,curves,costs,funnel}.csv,
+INPUT   results/evaluation/**, results/sweeps/**, results/adapters/**/{curves.parquet,run.json}, results/**/card.json
+OUTPUT  results/analysis/{accuracy,deltas,categories,subsets,rewards,sweeps,curves,costs,funnel}.csv,
         results/analysis/{examples,provenance}.json
 """
 
@@ -88,6 +88,25 @@ rule estimate_rewards:
         "../workflow/scripts/estimate_rewards.py"
 
 
+rule collect_sweeps:
+    """Gather every trial of every sweep on dev, and what was chosen."""
+    input:
+        choices=CHOICES,
+        trials=TRIALS_OF_STUDY,
+    output:
+        sweeps="results/analysis/sweeps.csv",
+    log:
+        "results/logs/collect_sweeps.log",
+    benchmark:
+        "results/benchmarks/collect_sweeps.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("collect_sweeps.py"),
+    script:
+        "../workflow/scripts/collect_sweeps.py"
+
+
 rule collect_curves:
     """Gather the training curves of every run."""
     input:
@@ -120,6 +139,7 @@ rule collect_costs:
         "../envs/report.yaml"
     params:
         code=code("collect_costs.py"),
+        usd_per_gpu_hour=lookup(dpath="prices/usd_per_gpu_hour", within=config),
     script:
         "../workflow/scripts/collect_costs.py"
 

@@ -51,24 +51,26 @@ rule evaluate:
 
 
 rule evaluate_rewards:
-    """Ask the reward model to rank right above wrong samples of the base on held-out problems."""
+    """Ask a reward model to rank right above wrong samples of the base on held-out problems."""
     input:
         # The job that wrote the samples runs again for any policy. What decides on the base's own is named here.
         samples=ancient("results/evaluation/{dataset}/{model}/base/seed-{seed}/{task}.parquet"),
         problems=problems_of_task,
         definition=definition_of_task,
         prompt=prompt_file(config["prompts"]["student"]),
-        adapter="results/adapters/{dataset}/{model}/reward/seed-{seed}/adapter_model.safetensors",
-        settings="results/adapters/{dataset}/{model}/reward/seed-{seed}/adapter_config.json",
+        adapter="results/adapters/{dataset}/{model}/{method}/seed-{seed}/adapter_model.safetensors",
+        settings="results/adapters/{dataset}/{model}/{method}/seed-{seed}/adapter_config.json",
         manifest="results/models/{model}/manifest.json",
         snapshot="results/models/{model}/snapshot",
     output:
-        scores="results/evaluation/{dataset}/{model}/reward/seed-{seed}/{task}.json",
-        pairs="results/evaluation/{dataset}/{model}/reward/seed-{seed}/{task}.parquet",
+        scores="results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{task}.json",
+        pairs="results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{task}.parquet",
     log:
-        "results/logs/evaluate_rewards/{dataset}/{model}/seed-{seed}/{task}.log",
+        "results/logs/evaluate_rewards/{dataset}/{model}/{method}/seed-{seed}/{task}.log",
     benchmark:
-        "results/benchmarks/evaluate_rewards/{dataset}/{model}/seed-{seed}/{task}.tsv"
+        "results/benchmarks/evaluate_rewards/{dataset}/{model}/{method}/seed-{seed}/{task}.tsv"
+    wildcard_constraints:
+        method=one_of(REWARD_MODELS),
     conda:
         "../envs/evaluate.yaml"
     resources:

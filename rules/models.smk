@@ -1,7 +1,8 @@
-"""Base models with their tokenizers, as plain folders that every later stage reads.
+"""Base models with their tokenizers, and adapters of teachers, as plain folders that every later stage reads.
 
 INPUT   the hub at a pinned revision, a local folder, or a generator of text to train from scratch
-OUTPUT  results/models/{model}/snapshot/ and results/models/{model}/manifest.json
+OUTPUT  results/models/{model}/snapshot/ and results/models/{model}/manifest.json,
+        results/teachers/{teacher}/adapter/ and results/teachers/{teacher}/manifest.json
 """
 
 
@@ -30,6 +31,7 @@ rule fetch_model:
     """Put a model from the hub (at a pinned revision) or from a local folder in its place."""
     input:
         record=record_of_model,
+        template=template_of_model,
     output:
         snapshot=directory("results/models/{model}/snapshot"),
         manifest="results/models/{model}/manifest.json",
@@ -47,3 +49,30 @@ rule fetch_model:
         checksums=part("config/checksums"),
     script:
         "../workflow/scripts/fetch_model.py"
+
+
+rule fetch_adapter:
+    """Put the adapter of a teacher from the hub (at a pinned revision) or from a local folder in its place."""
+    input:
+        record=record_of_adapter,
+        local=local_adapter,
+        base=teacher_manifest,
+        snapshot=teacher_snapshot,
+    output:
+        adapter="results/teachers/{teacher}/adapter/adapter_model.safetensors",
+        settings="results/teachers/{teacher}/adapter/adapter_config.json",
+        manifest="results/teachers/{teacher}/manifest.json",
+    log:
+        "results/logs/fetch_adapter/{teacher}.log",
+    benchmark:
+        "results/benchmarks/fetch_adapter/{teacher}.tsv"
+    wildcard_constraints:
+        teacher=one_of(ADAPTER_TEACHERS),
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=code("fetch_adapter.py"),
+        settings=lookup(dpath="teachers/{teacher}/adapter", within=config),
+        checksums=part("config/checksums"),
+    script:
+        "../workflow/scripts/fetch_adapter.py"

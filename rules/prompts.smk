@@ -1,6 +1,7 @@
 """The tournament of prompts: every teacher tries every prompt on a slice of dev, and a rule chooses.
 
-INPUT   results/data/{dataset}/{train,dev}.parquet, config/prompts/*.j2, results/models/{model}/
+INPUT   results/data/{dataset}/{train,dev}.parquet, config/prompts/*.j2, results/models/{model}/,
+        results/teachers/{teacher}/ (teachers that are an adapter)
 OUTPUT  results/prompts/{dataset}/{teacher}/{prompt}.jsonl, results/prompts/{dataset}/choice.json
         results/prompts/{dataset}/{teacher}/{prompt}.ledger.json (teachers behind an API)
 """
@@ -16,6 +17,7 @@ rule compare_prompts:
         problems="results/data/{dataset}/dev.parquet",
         train="results/data/{dataset}/train.parquet",
         prompt=prompt_file("{prompt}"),
+        adapter=teacher_adapter,
         manifest=teacher_manifest,
         snapshot=teacher_snapshot,
     output:
@@ -29,11 +31,11 @@ rule compare_prompts:
     conda:
         "../envs/vllm.yaml"
     resources:
-        gpu=TEACHER_GPUS,
+        gpu=gpus_of_teacher,
     params:
         code=code("compare_prompts.py"),
-        teacher=lookup(dpath="teachers/{teacher}", within=config),
-        hardware=config["hardware"],
+        teacher=sampling_of_teacher,
+        hardware=hardware_of_teacher,
         size=lookup(dpath="prompts/slice", within=config),
         examples=lookup(dpath="prompts/examples", within=config),
     script:

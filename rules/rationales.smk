@@ -1,15 +1,18 @@
 """Sampled answers of the teachers, and the verdict on each of them.
 
-INPUT   results/data/{dataset}/{train,dev}.parquet, results/prompts/{dataset}/choice.json, results/models/{model}/
+INPUT   results/data/{dataset}/{train,dev}.parquet, results/prompts/{dataset}/choice.json, results/models/{model}/,
+        results/teachers/{teacher}/ (teachers that are an adapter)
 OUTPUT  results/rationales/{dataset}/{teacher}/shard-{shard}.jsonl
         results/rationales/{dataset}/{teacher}/shard-{shard}.ledger.json (teachers behind an API)
         results/rationales/{dataset}/{teacher}/hinted-{shard}.jsonl (where rationales.hint_failed names a prompt)
+        results/rationales/{dataset}/{teacher}/judged-{shard}.jsonl and its ledger (where rationales.judge is set)
         results/rationales/{dataset}/{verified,problems}.parquet, results/rationales/{dataset}/card.json
 """
 
 
 localrules:
     ask_teacher,  # where the driver runs there are a network and the key
+    ask_judge,
 
 
 rule sample_rationales:
@@ -19,6 +22,7 @@ rule sample_rationales:
         dev="results/data/{dataset}/dev.parquet",
         choice="results/prompts/{dataset}/choice.json",
         prompts=[prompt_file(name) for name in CANDIDATE_PROMPTS],
+        adapter=teacher_adapter,
         manifest=teacher_manifest,
         snapshot=teacher_snapshot,
     output:
@@ -32,11 +36,12 @@ rule sample_rationales:
     conda:
         "../envs/vllm.yaml"
     resources:
-        gpu=TEACHER_GPUS,
+        gpu=gpus_of_teacher,
     params:
         code=code("sample_rationales.py"),
-        teacher=lookup(dpath="teachers/{teacher}", within=config),
-        hardware=config["hardware"],
+        name="{teacher}",
+        teacher=sampling_of_teacher,
+        hardware=hardware_of_teacher,
         shards=config["rationales"]["shards"],
         examples=config["prompts"]["examples"],
     script:
@@ -81,6 +86,7 @@ rule hint_failed:
             teacher=TEACHERS,
         ),
         prompt=hint_prompt,
+        adapter=teacher_adapter,
         manifest=teacher_manifest,
         snapshot=teacher_snapshot,
     output:
@@ -94,14 +100,76 @@ rule hint_failed:
     conda:
         "../envs/vllm.yaml"
     resources:
-        gpu=TEACHER_GPUS,
+        gpu=gpus_of_teacher,
     params:
         code=code("hint_failed.py"),
-        teacher=lookup(dpath="teachers/{teacher}", within=config),
-        hardware=config["hardware"],
+        name="{teacher}",
+        teacher=sampling_of_teacher,
+        hardware=hardware_of_teacher,
         examples=config["prompts"]["examples"],
     script:
         "../workflow/scripts/hint_failed.py"
+
+
+rule judge_rationales:
+    """Ask a teacher whether rationales of one shard come to their answers, and which of two is sounder."""
+    input:
+        train="results/data/{dataset}/train.parquet",
+        dev="results/data/{dataset}/dev.parquet",
+        rationales=rationales_for_judge,
+        entails=entails_prompt,
+        compare=compare_prompt,
+        adapter=teacher_adapter,
+        manifest=teacher_manifest,
+        snapshot=teacher_snapshot,
+    output:
+        judged="results/rationales/{dataset}/{teacher}/judged-{shard}.jsonl",
+    log:
+        "results/logs/judge_rationales/{dataset}/{teacher}/judged-{shard}.log",
+    benchmark:
+        "results/benchmarks/judge_rationales/{dataset}/{teacher}/judged-{shard}.tsv"
+    wildcard_constraints:
+        teacher=one_of(name for name in JUDGES if name in VLLM_TEACHERS),
+    conda:
+        "../envs/vllm.yaml"
+    resources:
+        gpu=gpus_of_teacher,
+    params:
+        code=code("judge_rationales.py"),
+        teacher=sampling_of_teacher,
+        hardware=hardware_of_teacher,
+        settings=config["rationales"]["judge"],
+    script:
+        "../workflow/scripts/judge_rationales.py"
+
+
+rule ask_judge:
+    """Ask a teacher behind an API the same about rationales of one shard."""
+    input:
+        train="results/data/{dataset}/train.parquet",
+        dev="results/data/{dataset}/dev.parquet",
+        rationales=rationales_for_judge,
+        entails=entails_prompt,
+        compare=compare_prompt,
+    output:
+        judged="results/rationales/{dataset}/{teacher}/judged-{shard}.jsonl",
+        ledger="results/rationales/{dataset}/{teacher}/judged-{shard}.ledger.json",
+    log:
+        "results/logs/ask_judge/{dataset}/{teacher}/judged-{shard}.log",
+    benchmark:
+        "results/benchmarks/ask_judge/{dataset}/{teacher}/judged-{shard}.tsv"
+    wildcard_constraints:
+        teacher=one_of(name for name in JUDGES if name in API_TEACHERS),
+    conda:
+        "../envs/api.yaml"
+    resources:
+        api=1,
+    params:
+        code=code("ask_judge.py"),
+        teacher=lookup(dpath="teachers/{teacher}", within=config),
+        settings=config["rationales"]["judge"],
+    script:
+        "../workflow/scripts/ask_judge.py"
 
 
 rule verify_rationales:
@@ -117,6 +185,11 @@ rule verify_rationales:
         hinted=collect(
             "results/rationales/{{dataset}}/{teacher}/hinted-{shard}.jsonl",
             teacher=HINTED_TEACHERS,
+            shard=SHARDS,
+        ),
+        judged=collect(
+            "results/rationales/{{dataset}}/{teacher}/judged-{shard}.jsonl",
+            teacher=JUDGES,
             shard=SHARDS,
         ),
     output:

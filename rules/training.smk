@@ -1,7 +1,7 @@
-"""One LoRA adapter per dataset, model, method and seed; the method names the script.
+"""One LoRA adapter per dataset, model, method and seed; the method's trainer names the script.
 
-INPUT   results/preferences/{dataset}/{sft,pairs,prompts}.parquet, results/models/{model}/,
-        and the adapters a method starts from or is rewarded by
+INPUT   results/preferences/{dataset}/{sft,pairs,prompts}.parquet (or those of a round), results/models/{model}/,
+        the adapters a method starts from or is rewarded by, and the settings that a sweep chose for it
 OUTPUT  results/adapters/{dataset}/{model}/{method}/seed-{seed}/ (PEFT layout, tokenizer, model card)
         with curves.parquet and run.json
 """
@@ -13,6 +13,9 @@ rule train:
         rows=rows_of_method,
         start=start_of_method,
         reward=reward_of_method,
+        judges=judges_of_method,
+        choice=choice_of_method,
+        gate=gate_of_method,
         manifest="results/models/{model}/manifest.json",
         snapshot="results/models/{model}/snapshot",
     output:
@@ -28,12 +31,15 @@ rule train:
         "results/benchmarks/train/{dataset}/{model}/{method}/seed-{seed}.tsv"
     conda:
         "../envs/train.yaml"
+    threads: config["hardware"]["processes"]
     resources:
-        gpu=GPUS,
+        gpu=TRAINING_GPUS,
     params:
-        code=code("train_{method}.py"),
-        settings=lookup(dpath="methods/{method}", within=config),
+        code=code("train_{trainer}.py"),
+        trainer=trainer_of,
+        settings=settings_of_method,
         lora=config["lora"],
         hardware=config["hardware"],
+        shared=SHARED,
     script:
-        "../workflow/scripts/train_{wildcards.method}.py"
+        "../workflow/scripts/train_{params.trainer}.py"

@@ -7,7 +7,10 @@ from workflow.lib.records import Problem
 
 HARDWARE = {
     "device": "cpu",
+    "processes": 1,
+    "deepspeed": "none",
     "precision": "float32",
+    "quantisation": "none",
     "attention": "sdpa",
     "micro_batch": 4,
     "evaluation_batch": 8,

@@ -52,8 +52,26 @@ def cost(method: str, seconds: float) -> dict[str, str]:
         "gpu_hours": "0.0",
     }
     rest = {"peak_rss_mib": "1100.5", "peak_gpu_mib": "", "energy_kwh": "", "steps": "40", "rows": "1800"}
+    rest |= {"mfu": "", "usd": "", "budget_unit": "", "budget_amount": "", "budget_used": ""}
     times = {"seconds_total": str(seconds), "seconds_training": str(seconds - 4)}
     return RUN | {"method": method, "seed": "1"} | times | rates | rest
+
+
+def trial(number: int, beta: str, estimate: float | None) -> dict[str, str]:
+    """Return one row of sweeps.csv as read from the file; without an estimate the trial failed."""
+    failed = estimate is None
+    value = 0.0 if estimate is None else estimate
+    numbers = {"estimate": value, "low": value - MARGIN, "high": value + MARGIN, "difference": value - 0.7}
+    numbers |= {"difference_low": value - 0.7 - MARGIN, "difference_high": value - 0.7 + MARGIN}
+    said = {name: "" if failed else str(round(number, 6)) for name, number in numbers.items()}
+    label = {"method": "dpo", "task": "logicbench", "seed": "1", "trials": "3", "trial": str(number)}
+    sizes = {"n": "0" if failed else "200", "groups": "0" if failed else "100", "gpu_hours": ""}
+    chosen = str(estimate == 0.7).lower()
+    ending = (
+        {"failure": "loss is nan", "seconds_total": ""} if failed else {"failure": "", "seconds_total": "61"}
+    )
+    rest = {"settings": f"beta {beta}", "tied": chosen, "chosen": chosen, **ending}
+    return RUN | label | sizes | said | {"interval": "n/a (failed)" if failed else KIND["interval"]} | rest
 
 
 def tables() -> dict[str, list[dict[str, str]]]:
@@ -79,9 +97,18 @@ def tables() -> dict[str, list[dict[str, str]]]:
             for c in ("first_order", "rule:modus_tollens")
         ],
         "rewards": [
-            reward | {"seed": s, "estimate": "0.86", "low": "0.82", "high": "0.9", "margin": "1.84"}
+            reward
+            | {
+                "method": "reward",
+                "seed": s,
+                "estimate": "0.86",
+                "low": "0.82",
+                "high": "0.9",
+                "margin": "1.84",
+            }
             for s in ("all", "1")
         ],
+        "sweeps": [trial(0, "0.1", 0.6), trial(1, "0.3", 0.7), trial(2, "0.9", None)],
         "curves": [
             counts | {"seed": s, "step": str(n), "value": str(1 / n)} for s in "12" for n in (1, 2, 4)
         ],
@@ -207,6 +234,11 @@ CARDS: list[dict[str, Any]] = [
                 {"ambiguous_below": 0.6, "flagged": 20, "precision": 0.1, "recall": 0.25},
             ],
             "scores": [{"score": "vote_share", "auroc": 0.625}, {"score": "pair_gap", "auroc": 0.75}],
+        },
+        "suspect_rule": "gold answer, and 0.9 of at least 5 answers are one other answer",
+        "label_detection": {
+            **{"planted": 4, "sound": 96, "flagged": 0, "precision": None, "recall": 0.0},
+            "scores": [{"score": "gold_share", "auroc": 0.875, "average_precision": 0.5}],
         },
     },
 ]

@@ -8,15 +8,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow/scripts"
+HEAD = r"(?:use )?rule (\w+)(?: as (\w+) with)?:"
 # The script of these rules is named by a wildcard.
-FAMILIES = {"train_{wildcards.method}.py": "train_*.py", "plot_{wildcards.figure}.py": "plot_*.py"}
+FAMILIES = {"train_{params.trainer}.py": "train_*.py", "plot_{wildcards.figure}.py": "plot_*.py"}
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule with its directives as text."""
+    """One rule with its directives as text; one that uses another rule has those of both."""
 
     name: str
+    used: str  # name of the rule that it uses; its own where it uses none
     file: Path
     directives: dict[str, str]
 
@@ -33,13 +35,19 @@ class Rule:
 @cache
 def rules() -> list[Rule]:
     """Return every rule of rules/*.smk in order."""
-    found = []
+    found: dict[str, Rule] = {}
     for file in sorted((ROOT / "rules").glob("*.smk")):
-        for block in re.split(r"^(?=rule \w+:)", file.read_text(), flags=re.MULTILINE)[1:]:
-            name = re.match(r"rule (\w+):", block)[1]
-            parts = re.findall(r"^    (\w+):(.*?)(?=^    \w+:|\Z)", block, re.MULTILINE | re.DOTALL)
-            found.append(Rule(name, file, dict(parts) | {"docstring": re.search(r'"""(.+)"""', block)[1]}))
-    return found
+        blocks = re.split(r"^(?=(?:use )?rule \w+(?: as \w+ with)?:)", file.read_text(), flags=re.MULTILINE)
+        for block in blocks[1:]:
+            used, own = re.match(HEAD, block).groups()
+            parts = dict(re.findall(r"^    (\w+):(.*?)(?=^    \w+:|\Z)", block, re.MULTILINE | re.DOTALL))
+            if own:  # what it does not say is as in the rule it uses; params one by one
+                base = found[used].directives
+                parts = {**base, **parts, "params": base["params"] + parts.get("params", "")}
+            else:
+                parts["docstring"] = re.search(r'"""(.+)"""', block)[1]
+            found[own or used] = Rule(own or used, used, file, parts)
+    return list(found.values())
 
 
 @cache

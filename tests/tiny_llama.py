@@ -13,8 +13,14 @@ SPECIAL = ["<|end|>", "<|user|>", "<|assistant|>"]
 HEAD_DIM = 32  # the smallest that vLLM's attention on CPU takes
 
 
-def write_tiny_llama(folder: Path, seed: int = 0) -> Path:
-    """Write the model to ``folder``: 2 layers of 2 heads, float32; its answers re-tokenise exactly."""
+def write_tiny_llama(folder: Path, seed: int = 0, context: int = 256) -> Path:
+    """Write the model to ``folder``: 2 layers of 2 heads, float32; its answers re-tokenise exactly.
+
+    Args:
+        folder: Where it goes.
+        seed: Of its weights.
+        context: Longest sequence, tokens.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -36,7 +42,7 @@ def write_tiny_llama(folder: Path, seed: int = 0) -> Path:
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=2,
-        max_position_embeddings=256,
+        max_position_embeddings=context,
         initializer_range=0.3,  # far from uniform, so that a wrong position or mask shows
         bos_token_id=None,
         eos_token_id=0,

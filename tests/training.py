@@ -9,13 +9,25 @@ from workflow.lib.files import read_json, sha256, write_json
 from workflow.lib.parquet import rows_of, write_parquet
 from workflow.lib.records import Pair, Prompt, SftRow, table
 
-LORA = {"r": 4, "alpha": 8, "dropout": 0.0, "target_modules": "all-linear"}
+LORA = {
+    "r": 4,
+    "alpha": 8,
+    "dropout": 0.0,
+    "target_modules": "all-linear",
+    "rank_stabilised": False,
+    "dora": False,
+}
 HARDWARE = {
     "device": "cpu",
+    "processes": 1,
+    "deepspeed": "none",
     "precision": "float32",
+    "quantisation": "none",
     "attention": "sdpa",
     "micro_batch": 4,
     "gradient_checkpointing": False,
+    "rollouts": "transformers",
+    "max_model_len": 256,
 }
 SCHEDULE = {
     "start_from": "base",
@@ -25,14 +37,19 @@ SCHEDULE = {
     "max_length": 64,
     "warmup_fraction": 0.1,
 }
-SFT = {**SCHEDULE, "learns_from": "sft"}
-REWARD = {**SCHEDULE, "learns_from": "pairs"}
-DPO = {**SCHEDULE, "learns_from": "pairs", "beta": 0.1, "nll_weight": 1.0}
-ORPO = {**SCHEDULE, "learns_from": "pairs", "lambda": 0.1}
+SFT = {**SCHEDULE, "learns_from": "sft", "packing": False}
+PAIRED = {**SCHEDULE, "learns_from": "pairs"}
+REWARD = {**PAIRED, "margin": False, "centring": 0.0}
+DPO = {**PAIRED, "loss": "sigmoid", "label_smoothing": 0.0, "beta": 0.1, "nll_weight": 1.0}
+ORPO = {**PAIRED, "lambda": 0.1}
+KTO = {**PAIRED, "beta": 0.1, "desirable_weight": 1.0, "undesirable_weight": 1.0}
+SIMPO = {**PAIRED, "beta": 2.0, "gamma": 1.0}
 PPO = {
     "learns_from": "prompts",
     "start_from": "base",
-    "reward": "reward",
+    "rewards": [{"kind": "adapter", "weight": 1.0, "method": "reward"}],
+    "held_out": None,
+    "value": "shared",
     "learning_rate": 1.0e-2,
     "updates": 2,
     "batch_size": 4,
@@ -40,14 +57,24 @@ PPO = {
     "max_new_tokens": 8,
     "temperature": 1.0,
     "kl_coefficient": 0.05,
+    "kl_estimator": "k1",
+    "kl_control": {"kind": "fixed"},
     "clip_range": 0.2,
     "value_clip_range": 0.2,
     "value_weight": 0.1,
     "gamma": 1.0,
     "gae_lambda": 0.95,
     "missing_eos_penalty": 1.0,
-    "max_kl": 50.0,
+    "centre_scores": False,
+    "alarms": {
+        "most_kl": 50.0,
+        "least_entropy": 0.01,
+        "least_length": 0.01,
+        "most_length": 100.0,
+        "most_repetition": 1.0,
+    },
 }
+SHARED = {"budget": None, "reference_logps": "live", "trackers": []}  # as in the demo
 NAMES = ("adapter", "settings", "tokenizer", "card", "curves", "run")
 FILES = (
     "adapter_model.safetensors",
@@ -96,7 +123,10 @@ def job(
     seed: int = 1,
     start: Sequence[str] = (),
     reward: Sequence[str] = (),
+    judges: Sequence[str] = (),
+    choice: Sequence[str] = (),
     hardware: Mapping[str, Any] = HARDWARE,
+    shared: Mapping[str, Any] = SHARED,
 ) -> dict[str, Any]:
     """Return the arguments of a training script's ``main`` that writes to ``folder``."""
     manifest = folder.parent / "manifest.json"
@@ -107,12 +137,15 @@ def job(
         "rows": rows,
         "start": list(start),
         "reward": list(reward),
+        "judges": list(judges),
+        "choice": list(choice),
         "manifest": str(manifest),
         "snapshot": str(snapshot),
         "outputs": {name: str(folder / file) for name, file in zip(NAMES, FILES, strict=True)},
         "settings": dict(settings),
         "lora": LORA,
         "hardware": dict(hardware),
+        "shared": {**SHARED, **shared},
         "dataset": "toy",
         "model": "tiny",
         "method": method,
@@ -138,13 +171,13 @@ def reruns(main: Callable[..., None], jobs: Sequence[Mapping[str, Any]]) -> list
     return [digests(Path(given["outputs"]["adapter"]).parent) for given in jobs]
 
 
-def check_complete(given: Mapping[str, Any], steps: int, quantities: set[str]) -> None:
+def check_complete(given: Mapping[str, Any], steps: int, quantities: set[str], rows: int = ROWS) -> None:
     """Assert that a training wrote whole and consistent outputs and left no checkpoints."""
     for path in given["outputs"].values():
         assert Path(path).stat().st_size > 0, path
     run = read_json(given["outputs"]["run"])
     assert run["steps"] == steps
-    assert run["rows"] == ROWS and run["rows_dropped"] == 0
+    assert run["rows"] == rows and run["rows_dropped"] == 0
     assert run["tokens"] > 0 and run["seconds_total"] > run["seconds_training"] > 0
     assert run["energy_kwh"] is None and run["gpu_hours"] == 0.0 and run["peak_rss_mib"] > 100
     curves = rows_of(given["outputs"]["curves"])

@@ -54,6 +54,44 @@ def test_all_linear_means_all_but_the_head(tiny_llama: Path):
     assert not any("lm_head" in name for name in tensors_of(model, "default"))
 
 
+@pytest.mark.parametrize("change", [{"rank_stabilised": True}, {"dora": True}], ids=["rsLoRA", "DoRA"])
+def test_kinds_of_adapters_are_saved_and_continued(
+    change: dict[str, bool], tiny_llama: Path, tmp_path: Path
+) -> None:
+    """Of rsLoRA the scale is alpha / √r: 8 / 2, not 8 / 4. DoRA has one more tensor for each layer."""
+    lora = {**LORA, **change}
+    model = attach(load_base(tiny_llama, HARDWARE), lora, [], task="CAUSAL_LM", seed=1)
+    tensors = tensors_of(model, "default")
+    (scale,) = {
+        m.scaling["default"] for m in model.modules() if isinstance(getattr(m, "scaling", None), dict)
+    }
+    assert scale == (4.0 if lora["rank_stabilised"] else 2.0)
+    assert len(tensors) == 2 * 7 * (3 if lora["dora"] else 2)
+    for name, parameter in tensors.items():
+        if "lora_A" not in name:
+            torch.nn.init.constant_(parameter, 0.5)
+    save_adapter(model, tmp_path / "kept", tmp_path / "scratch", "tiny", [])
+    files = [str(tmp_path / "kept" / name) for name in ("adapter_model.safetensors", "adapter_config.json")]
+    other = attach(load_base(tiny_llama, HARDWARE), lora, files, task="CAUSAL_LM", seed=2)
+    again = tensors_of(other, "default")
+    assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())
+
+
+def test_named_modules_alone_get_an_adapter(tiny_llama: Path) -> None:
+    lora = {**LORA, "target_modules": ["q_proj", "v_proj"]}
+    model = attach(load_base(tiny_llama, HARDWARE), lora, [], task="CAUSAL_LM", seed=1)
+    assert {name.split(".")[-3] for name in tensors_of(model, "default")} == {"q_proj", "v_proj"}
+
+
+def test_a_file_that_holds_next_to_nothing_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
+    lora = {**LORA, "r": 1, "target_modules": ["layers.0.self_attn.q_proj"]}
+    model = attach(load_base(tiny_llama, HARDWARE), lora, [], task="CAUSAL_LM", seed=1)
+    for parameter in tensors_of(model, "default").values():
+        parameter.data = torch.ones_like(parameter, dtype=torch.bfloat16)
+    with pytest.raises(IntegrityError, match="expected 1024 bytes or more"):
+        save_adapter(model, tmp_path / "kept", tmp_path / "scratch", "tiny", [])
+
+
 def test_saving_names_the_model_and_no_path(tiny_llama: Path, tmp_path: Path):
     model = attach(load_base(tiny_llama, HARDWARE), LORA, [], task="CAUSAL_LM", seed=1)
     with pytest.raises(NumericalError, match="nothing was learnt"):

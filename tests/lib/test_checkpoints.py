@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from workflow.lib.checkpoints import StopSignal, fault_of, newest, seal
+from workflow.lib.checkpoints import MOST_ATTEMPTS, StopSignal, counted, fault_of, newest, seal
+from workflow.lib.errors import NumericalError, Preempted, StuckError
 
 
 @pytest.fixture
@@ -44,6 +45,36 @@ def test_a_broken_one_is_set_aside_and_named(work: Path, harm, fault, capsys: py
     assert fault in capsys.readouterr().out
     assert (work / "checkpoint-10.corrupt").is_dir()
     assert newest(work) == work / "checkpoint-9"
+
+
+def attempt(work: Path, checkpoint: Path | None, ends: type[BaseException] | None) -> None:
+    """Make an attempt that ends so; one that is killed leaves behind what ``Preempted`` leaves."""
+    try:
+        with counted(work, checkpoint):
+            if ends:
+                raise ends("it ends")
+    except (NumericalError, Preempted, KeyboardInterrupt):
+        pass
+
+
+def test_attempts_that_get_no_further_are_limited(work: Path) -> None:
+    checkpoint = work / "checkpoint-9"
+    for _ in range(MOST_ATTEMPTS):
+        attempt(work, None, Preempted)
+    with pytest.raises(StuckError, match="5 attempts from the start were cut off"):
+        attempt(work, None, None)
+    for _ in range(MOST_ATTEMPTS):  # another place: it got further
+        attempt(work, checkpoint, Preempted)
+    with pytest.raises(StuckError, match="5 attempts from checkpoint-9 were cut off") as caught:
+        attempt(work, checkpoint, None)
+    assert caught.value.exit_code == 1 and str(work / "attempts.json") in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [NumericalError, KeyboardInterrupt])
+def test_an_error_of_its_own_is_no_attempt_that_was_cut_off(work: Path, error: type[BaseException]) -> None:
+    for _ in range(2 * MOST_ATTEMPTS):
+        attempt(work, None, error)
+    attempt(work, None, None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])

@@ -13,6 +13,7 @@ from workflow.lib.exports import WRITERS
 from workflow.lib.pairing import MARGINS, PAIR_CHOICES, SFT_CHOICES
 from workflow.lib.references import RECORDS, TAKES
 from workflow.lib.sides import STRATEGIES
+from workflow.lib.signals import FLAGS
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = load_schema(ROOT / "config/schemas/config.schema.yaml")
@@ -36,6 +37,7 @@ def test_shipped_studies_are_sound(study):
 
 
 CASES = {
+    "no such trainer": ("  dpo:\n", "  dpo_ipo:\n", "methods.dpo_ipo: not a known key. Did you mean 'dpo'?"),
     "typo in a key": ("  dpo:\n", "  dop:\n", "methods.dop: not a known key. Did you mean 'dpo'?"),
     "text for a number": (
         "beta: 0.1",
@@ -44,6 +46,31 @@ CASES = {
     ),
     "word for a number": ("beta: 0.1", "beta: small", "methods.dpo.beta: expected number, found 'small'."),
     "negative": ("beta: 0.1", "beta: -0.1", "methods.dpo.beta: found -0.1"),
+    "more processes than share a batch": (
+        "processes: 1",
+        "processes: 3",
+        "methods.sft.batch_size: expected a multiple of hardware.micro_batch × hardware.processes (48)",
+    ),
+    "processes and a method that draws its own answers": (
+        "processes: 1\n",
+        "processes: 2\n",
+        "hardware.processes: 'ppo' draws its own answers, in one process.",
+    ),
+    "DeepSpeed and a method that draws its own answers": (
+        "deepspeed: none",
+        "deepspeed: zero2",
+        "hardware.deepspeed: 'ppo' draws its own answers, in one process.",
+    ),
+    "4 bits computed in float32": (
+        "quantisation: none",
+        "quantisation: nf4",
+        "hardware.precision: expected bfloat16 with 4-bit weights",
+    ),
+    "4 bits shared out": (
+        "deepspeed: none\n  precision: float32\n  quantisation: none",
+        "deepspeed: zero3\n  precision: bfloat16\n  quantisation: nf4",
+        "hardware.deepspeed: 4-bit weights cannot be shared out.",
+    ),
     "wrong enum": ("device: cpu", "device: tpu", "hardware.device: expected one of cpu, cuda, found 'tpu'."),
     "missing key": ("    beta: 0.1\n", "", "methods.dpo: key 'beta' is missing."),
     "unknown start": (
@@ -76,11 +103,56 @@ CASES = {
         "hint_failed: answer_conditionned",
         "there is no file config/prompts/answer_conditionned.j2. Did you mean 'answer_conditioned'?",
     ),
+    "an unknown judge": (
+        "judge: null",
+        "judge: {by: tinny, temperature: 0.0, entails: entails, compare: null}",
+        "rationales.judge.by: 'tinny' is not among teachers. Did you mean 'tiny'?",
+    ),
+    "a judge that is shown no steps": (
+        "judge: null",
+        "judge: {by: null, temperature: 0.0, entails: cot, compare: null}",
+        "rationales.judge.entails: prompt 'cot' does not see the steps and the stated.",
+    ),
+    "a judge that is shown one of two": (
+        "judge: null",
+        "judge: {by: null, temperature: 0.0, entails: entails, compare: {prompt: entails, pairs: 1}}",
+        "rationales.judge.compare.prompt: prompt 'entails' sees stated, steps, which it may not here.",
+    ),
+    "a judge without a prompt": (
+        "judge: null",
+        "judge: {by: null, temperature: 0.0, compare: null}",
+        "rationales.judge: key 'entails' is missing.",
+    ),
+    "a candidate shown a rationale": (
+        "candidates: [cot, direct]",
+        "candidates: [cot, entails]",
+        "prompts.candidates[1]: prompt 'entails' sees stated, steps, which it may not here.",
+    ),
+    "a flag that nobody gives": (
+        "  drop: []",
+        "  drop: [unsupported]",
+        "rationales.drop[0]: nobody gives the flag 'unsupported'. Fix: set rationales.judge,",
+    ),
+    "GPUs of an unknown teacher": (
+        "vllm_tensor_parallel_of: {}",
+        "vllm_tensor_parallel_of: {tinny: 2}",
+        "'tinny' is not among teachers. Did you mean 'tiny'?",
+    ),
+    "unknown measure of agreement": (
+        "ambiguous_by: vote_share",
+        "ambiguous_by: entropy",
+        "rationales.ambiguous_by: expected one of vote_share, untold, found 'entropy'.",
+    ),
     "unknown rule of choice": ("rule: best_yield", "rule: best", "expected one of best_yield, cheapest_in"),
     "missing task file": (
         "logicbench/logicbench_bqa_sampled",
         "logicbench/other",
         "there is no file workflow/tasks/logicbench/other.yaml.",
+    ),
+    "missing chat template": (
+        "  tiny:\n    kind: scratch",
+        "  base: {kind: local, path: ., chat_template: plan}\n  tiny:\n    kind: scratch",
+        "models.base.chat_template: there is no file config/templates/plan.jinja. Did you mean 'plain'?",
     ),
     "name with a slash": ("  tiny:\n    kind: scratch", "  a/b:\n    kind: scratch", "models"),
     "kind": (
@@ -89,6 +161,41 @@ CASES = {
         "models.tiny.kind: expected one of scratch, local, hub, found 'skratch'",
     ),
     "batch": ("micro_batch: 16", "micro_batch: 7", "expected a multiple of hardware.micro_batch (7)"),
+    "a reward by a method that gives none": (
+        "weight: 1.0, method: reward}",
+        "weight: 1.0, method: dpo}",
+        "methods.ppo.rewards[0].method: 'dpo' is not a method that trains a reward model. Known: reward.",
+    ),
+    "a reward held out and optimised": (
+        "held_out: null",
+        "held_out: reward",
+        "methods.ppo.held_out: 'reward' is optimised. Fix: name another, or null.",
+    ),
+    "a reward held out that is none": (
+        "held_out: null",
+        "held_out: sft",
+        "methods.ppo.held_out: 'sft' is not a",
+    ),
+    "unknown kind of reward": (
+        "{kind: adapter, weight: 1.0",
+        "{kind: adaptor, weight: 1.0",
+        "methods.ppo.rewards[0].kind: expected one of adapter, classifier, verifier, found 'adaptor'",
+    ),
+    "unknown classifier": (
+        "{kind: adapter, weight: 1.0, method: reward}",
+        "{kind: classifier, weight: 1.0, model: bert, label: POSITIVE, output: logit, text: whole}",
+        "methods.ppo.rewards[0].model: 'bert' is not among models.",
+    ),
+    "unknown control": (
+        "{kind: fixed}",
+        "{kind: fix}",
+        "methods.ppo.kl_control.kind: expected one of fixed, adap",
+    ),
+    "an alarm that is missing": (
+        ", most_repetition: 0.9",
+        "",
+        "methods.ppo.alarms: key 'most_repetition' is miss",
+    ),
     "no for a name": ("student: cot", "student: no", "prompts.student: expected string, found False."),
     "repeated key": ("seeds: [1, 2]", "seeds: [1, 2]\nseeds: [3]", "key 'seeds' stands here and in line"),
     "alias": ("seeds: [1, 2]", "seeds: &a [1, 2]\nother: *a", "alias '*a'. Fix: write the value out."),
@@ -108,6 +215,98 @@ def test_the_line_number_is_that_of_the_key(tmp_path):
     assert line.startswith(f"{tmp_path / 'study.yaml'}:{number}: ")
 
 
+REFUSED = {
+    "ipo told of wrong labels": (
+        "loss: sigmoid\n    label_smoothing: 0.0",
+        "loss: ipo\n    label_smoothing: 0.1",
+        "methods.dpo.label_smoothing: loss 'ipo' with 0.1: it takes none. Fix: set it to 0.0",
+    ),
+    "robust, told of none": (
+        "loss: sigmoid\n",
+        "loss: robust\n",
+        "methods.dpo.label_smoothing: loss 'robust' with 0.0: that is sigmoid. Fix: give the share",
+    ),
+    "half of the labels wrong": (
+        "label_smoothing: 0.0",
+        "label_smoothing: 0.5",
+        "methods.dpo.label_smoothing: found 0.5",
+    ),
+    "a loss that is none": (
+        "loss: sigmoid",
+        "loss: sigmoidal",
+        "methods.dpo.loss: expected one of sigmoid, robust, ipo, found 'sigmoidal'. Did you mean 'sigmoid'?",
+    ),
+    "a margin that nothing makes": (
+        "margin: false",
+        "margin: true",
+        "methods.reward.margin: preferences.margin is none, so no pair has a margin.",
+    ),
+    "a negative weight": ("centring: 0.0", "centring: -0.01", "methods.reward.centring: found -0.01"),
+    "a word for a switch": (
+        "packing: false",
+        "packing: bfd",
+        "methods.sft.packing: expected boolean, found 'bfd'.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), REFUSED.values(), ids=REFUSED.keys())
+def test_settings_that_do_not_go_together_are_refused(tmp_path, old, new, expected):
+    (line,) = told(tmp_path, old, new)
+    assert expected in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("label_smoothing: 0.0", "label_smoothing: 0.1"),
+        ("loss: sigmoid\n    label_smoothing: 0.0", "loss: robust\n    label_smoothing: 0.49"),
+        ("loss: sigmoid\n", "loss: ipo\n"),
+        ("centring: 0.0", "centring: 0.01"),
+        ("packing: false", "packing: true"),
+    ],
+)
+def test_settings_that_go_together_are_taken(tmp_path, old, new):
+    assert told(tmp_path, old, new) == []
+
+
+def test_a_margin_that_is_made_may_count(tmp_path):
+    text = (
+        DEMO.read_text()
+        .replace("  margin: none", "  margin: logprob")
+        .replace("margin: false", "margin: true")
+    )
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    assert study_problems(yaml.safe_load(text), SCHEMA, [path], ROOT) == []
+
+
+SINGLES = {
+    "kto": {"beta": 0.1, "desirable_weight": 1.0, "undesirable_weight": 1.0},
+    "simpo": {"beta": 2.0, "gamma": 1.0},
+}
+
+
+@pytest.mark.parametrize("name", SINGLES)
+def test_methods_that_the_demo_does_not_run_are_known(tmp_path, name):
+    study = yaml.safe_load(DEMO.read_text())
+    orpo = {key: value for key, value in study["methods"]["orpo"].items() if key != "lambda"}
+    study["methods"] |= {name: orpo | SINGLES[name], f"{name}-short": orpo | SINGLES[name] | {"epochs": 1}}
+    assert study_problems(study, SCHEMA, [DEMO], ROOT) == []
+    study["methods"][name] |= {"lambda": 0.1}
+    (line,) = study_problems(study, SCHEMA, [DEMO], ROOT)
+    assert f"methods.{name}.lambda: not a known key." in line
+
+
+def test_completions_come_in_even_numbers():
+    study = yaml.safe_load(DEMO.read_text())
+    orpo = {key: value for key, value in study["methods"]["orpo"].items() if key != "lambda"}
+    study["methods"]["kto"] = orpo | SINGLES["kto"] | {"batch_size": 15}
+    study["hardware"]["micro_batch"] = 5
+    lines = study_problems(study, SCHEMA, [DEMO], ROOT)
+    assert any("methods.kto.batch_size: found 15" in line for line in lines), lines
+
+
 def test_a_dataset_without_a_strategy_is_told():
     study = yaml.safe_load(DEMO.read_text())
     study["train"]["datasets"] = ["goals"]
@@ -123,10 +322,203 @@ def test_generated_and_fetched_files_do_not_mix_in_one_dataset(tmp_path):
     assert "datasets.logic.sources: expected generators only or none, found both." in line
 
 
+ROUNDS = {"count": 2, "start_from": "previous", "samples": 4, "temperature": 0.7, "top_p": 1.0}
+ROUNDS |= {"max_tokens": 64, "seed": 3, "max_yield_drop": 0.1}
+
+
+def with_rounds(*methods: str, **changes) -> list[str]:
+    """Return what is wrong with the demo study once ``methods`` go on in rounds, told without the file."""
+    study = yaml.safe_load(DEMO.read_text())
+    study["rounds"] = {method: {**ROUNDS, **changes} for method in methods}
+    study["study"]["primary"]["method"] = "dpo-round-2"
+    return [line.partition(": ")[2] for line in study_problems(study, SCHEMA, [DEMO], ROOT)]
+
+
+def test_rounds_of_methods_on_pairs_and_completions_are_sound() -> None:
+    assert with_rounds("dpo", "orpo", "sft") == []
+
+
+@pytest.mark.parametrize(
+    ("methods", "changes", "expected"),
+    [
+        (["dpo", "reward"], {}, "rounds.reward: a reward model gives no answers. Fix: leave it out."),
+        (["dpo", "ppo"], {}, "rounds.ppo: 'ppo' learns from prompts, which stay the same in every round."),
+        (["dpo", "dpoo"], {}, "rounds.dpoo: 'dpoo' is not among methods. Did you mean 'dpo'?"),
+        (["dpo", "base"], {}, "rounds.base: 'base' is not among methods."),
+        (["dpo"], {"count": 1}, "rounds.dpo.count: found 1."),
+        (["dpo"], {"start_from": "sft"}, "rounds.dpo.start_from: expected one of previous, own, found 'sft'"),
+        (["orpo"], {}, "study.primary.method: 'dpo-round-2' is not among methods. Did you mean"),
+    ],
+)
+def test_a_round_that_cannot_be_is_told(methods, changes, expected) -> None:
+    lines = with_rounds(*methods, **changes)
+    assert len(lines) == 1 and expected in lines[0], lines
+
+
+def test_rounds_need_samples_and_a_name_of_their_own(tmp_path) -> None:
+    study = yaml.safe_load(DEMO.read_text())
+    study["rounds"] = {"dpo": ROUNDS}
+    study["preferences"]["strategy"]["logic"] = "gold_vs_wrong"
+    study["methods"]["dpo-round-2"] = study["methods"]["dpo"]
+    lines = study_problems(study, SCHEMA, [DEMO], ROOT)
+    silent = "strategy 'gold_vs_wrong' of dataset 'logic' does not learn from samples"
+    assert any(silent in line for line in lines)
+    assert any("methods.dpo-round-2: a round has the name 'dpo-round-2'. Fix: name" in x for x in lines)
+    assert len(lines) == 2
+
+
+def test_the_adapter_of_a_teacher_is_looked_for(tmp_path) -> None:
+    study = yaml.safe_load(DEMO.read_text())
+    adapter = {"kind": "local", "path": str(tmp_path)}
+    study["teachers"]["tuned"] = {**study["teachers"]["tiny"], "kind": "adapter", "adapter": adapter}
+    assert study_problems(study, SCHEMA, [DEMO], ROOT) == []
+    adapter["path"] += "/absent"
+    study["teachers"]["tuned"]["model"] = "tini"
+    model, folder = (line.partition(": ")[2] for line in study_problems(study, SCHEMA, [DEMO], ROOT))
+    assert model == "teachers.tuned.model: 'tini' is not among models. Did you mean 'tiny'?"
+    assert folder.startswith("teachers.tuned.adapter.path: there is no folder")
+
+
+SWEEP = {
+    "methods": {"dpo": {"beta": [0.1, 0.3], "learning_rate": [5.0e-4, 1.0e-3]}},
+    "seed": 1,
+    "task": "logicbench_greedy",
+    "problems": 40,
+    "rule": "best_accuracy",
+    "intervals": {"resamples": 200, "confidence": 0.95, "seed": 3},
+}
+
+
+def swept(**changes) -> list[str]:
+    """Return what is wrong with the demo study once it sweeps settings, told without the file."""
+    study = yaml.safe_load(DEMO.read_text())
+    study["sweeps"] = {**SWEEP, **changes}
+    lines = study_problems(study, SCHEMA, [DEMO], ROOT)
+    return [line.partition(": ")[2] for line in lines]
+
+
+def test_a_sound_sweep_is_let_through():
+    assert swept() == []
+    assert swept(methods={"ppo": {"kl_coefficient": [0.0, 0.1]}, "orpo": {"lambda": [0.1, 1]}}) == []
+
+
+SWEEPS = {
+    "a setting that is none": (
+        {"methods": {"dpo": {"betta": [0.1, 0.3]}}},
+        ["sweeps.methods.dpo.betta: 'betta' is not a setting of 'dpo' that can be swept. Did you mean 'be"],
+    ),
+    "what a method learns from": (
+        {"methods": {"dpo": {"start_from": ["base", "sft"]}}},
+        ["sweeps.methods.dpo.start_from: 'start_from' is not a setting of 'dpo' that can be swept."],
+    ),
+    "a value out of bounds": (
+        {"methods": {"dpo": {"beta": [0.1, -0.3], "learning_rate": [5.0e-4, 1.0e-3]}}},
+        ["sweeps.methods.dpo.beta: found -0.3. Expected: "],
+    ),
+    "text for a number": (
+        {"methods": {"dpo": {"learning_rate": [1.0e-3, "5e-4"]}}},
+        ["sweeps.methods.dpo.learning_rate: expected number, found '5e-4'. Fix: write it as a number"],
+    ),
+    "a batch that cannot be divided": (
+        {"methods": {"dpo": {"batch_size": [16, 24]}}},
+        ["sweeps.methods.dpo.batch_size: expected a multiple of hardware.micro_batch (16), found 24"],
+    ),
+    "a list for a value": (
+        {"methods": {"dpo": {"beta": [0.1, [0.3]]}}},
+        ["sweeps.methods.dpo.beta[1]: found [0.3]. Expected: A value that the method allows."],
+    ),
+    "one value": (
+        {"methods": {"dpo": {"beta": [0.1]}}},
+        ["sweeps.methods.dpo.beta: found [0.1]. Expected: "],
+    ),
+    "no method": (
+        {"methods": {"dop": {"beta": [0.1, 1.0]}}},
+        ["sweeps.methods.dop: 'dop' is not among methods."],
+    ),
+    "base": (
+        {"methods": {"base": {"beta": [0.1, 1.0]}}},
+        ["sweeps.methods.base: 'base' is not among methods."],
+    ),
+    "a reward model": (
+        {"methods": {"reward": {"epochs": [1, 2]}}},
+        ["sweeps.methods.reward: a reward model gives no answers to choose by."],
+    ),
+    "too many": (
+        {"methods": {"dpo": {"epochs": [1, 2, 3], "beta": [i / 10 for i in range(1, 12)]}}},
+        ["sweeps.methods.dpo: 33 trials, expected 32 at most."],
+    ),
+    "another seed": ({"seed": 7}, ["sweeps.seed: 7 is not among seeds: "]),
+    "no task": ({"task": "logic"}, ["sweeps.task: 'logic' is not among evaluation.tasks."]),
+    "a task without dev": (
+        {"task": "piqa"},
+        ["sweeps.task: dataset 'goals' of task 'piqa' has no dev split. Fix: name another task"],
+    ),
+    "unknown rule": ({"rule": "best"}, ["sweeps.rule: expected one of best_accuracy, first_in_tie_group"]),
+}
+
+
+@pytest.mark.parametrize(("changes", "expected"), SWEEPS.values(), ids=SWEEPS.keys())
+def test_what_is_wrong_with_a_sweep_is_told_once_at_its_key(changes, expected):
+    lines = swept(**changes)
+    assert len(lines) == len(expected), lines
+    assert all(line.startswith(start) for line, start in zip(lines, expected, strict=True)), lines
+
+
+def test_a_dev_share_of_rows_that_never_enter_dev_is_none():
+    study = yaml.safe_load(DEMO.read_text())
+    study["sweeps"] = {**SWEEP, "task": "piqa"}
+    study["datasets"]["goals"]["split"] = {"seed": 7, "dev": 0.5, "test": 0.5}  # of rows that go into test
+    (line,) = study_problems(study, SCHEMA, [DEMO], ROOT)
+    assert "has no dev split" in line
+
+
+def test_a_dataset_without_a_dev_share_has_no_dev_split():
+    study = yaml.safe_load(DEMO.read_text())
+    study["sweeps"] = SWEEP
+    study["datasets"]["logic"]["split"]["dev"] = 0.0  # its rows may enter all splits
+    (line,) = study_problems(study, SCHEMA, [DEMO], ROOT)
+    assert "sweeps.task: dataset 'logic' of task 'logicbench_greedy' has no dev split." in line
+
+
+def test_sweeps_are_a_mapping_or_null():
+    study = yaml.safe_load(DEMO.read_text())
+    assert study["sweeps"] is None
+    study["sweeps"] = []
+    (line,) = study_problems(study, SCHEMA, [DEMO], ROOT)
+    assert line.endswith("sweeps: expected object or null, found [].")
+
+
 def fetched(name: str, adapter: str, folder: Path) -> dict:
     """Return a source of local files."""
     local = {"kind": "local", "path": str(folder), "files": ["*"], "into": "all"}
     return {"name": name, "adapter": adapter, **local}
+
+
+JUDGING = "judge: {by: tiny, temperature: 0.0, entails: entails, compare: {prompt: sounder, pairs: 1}}"
+
+
+def test_a_judge_and_its_flags(tmp_path):
+    flags = "drop: [unsupported, outjudged]"
+    study = DEMO.read_text().replace("judge: null", JUDGING).replace("drop: []", flags)
+    assert study_problems(yaml.safe_load(study), SCHEMA, [DEMO], ROOT) == []
+    alone = study.replace("compare: {prompt: sounder, pairs: 1}", "compare: null")
+    (line,) = study_problems(yaml.safe_load(alone), SCHEMA, [DEMO], ROOT)
+    assert "rationales.drop[1]: nobody gives the flag 'outjudged'." in line
+    rounds = (
+        "{dpo: {count: 2, start_from: own, samples: 2, temperature: 1.0, top_p: 1.0, max_tokens: 64, seed: 3"
+    )
+    again = study.replace("rounds: {}", f"rounds: {rounds}, max_yield_drop: 0.5}}}}")
+    lines = study_problems(yaml.safe_load(again), SCHEMA, [DEMO], ROOT)
+    assert [line.split(": ", 1)[1] for line in lines] == [
+        f"rationales.drop[{i}]: answers of rounds get no flag '{flag}'. "
+        "Fix: take it off the list, or leave out rounds."
+        for i, flag in enumerate(("unsupported", "outjudged"))
+    ]
+
+
+def test_the_flags_that_may_be_dropped_are_all_but_truncated():
+    named = SCHEMA["properties"]["rationales"]["properties"]["drop"]["items"]["enum"]
+    assert ["truncated", *named] == list(FLAGS)
 
 
 def test_sources_of_a_dataset_make_one_kind_of_record(tmp_path):
@@ -256,3 +648,33 @@ def test_hinted_samples_do_not_go_with_what_counts_votes(tmp_path, old, new):
     counted = yaml.safe_load(study.replace(old, new))
     (problem,) = study_problems(counted, SCHEMA, [path], ROOT)
     assert "rationales.hint_failed: hinted samples would vote" in problem
+
+
+def test_a_check_of_answers_needs_answers():
+    study = yaml.safe_load(DEMO.read_text())
+    study["methods"]["ppo"]["rewards"].append({"kind": "verifier", "weight": 1.0, "unparsed": 0.0})
+    assert study_problems(study, SCHEMA, [DEMO], ROOT) == []
+    study["preferences"]["strategy"] = {"logic": "passages"}
+    told = study_problems(study, SCHEMA, [DEMO], ROOT)
+    assert any(
+        "methods.ppo.rewards[1]: the prompts of dataset 'logic' have no answer" in line for line in told
+    )
+
+
+def test_rollouts_by_vllm_on_a_gpu_need_a_share_of_its_memory():
+    study = yaml.safe_load(DEMO.read_text())
+    study["hardware"] |= {"rollouts": "vllm", "device": "cuda"}
+    told = study_problems(study, SCHEMA, [DEMO], ROOT)
+    assert any("hardware.rollout_memory_fraction: expected more than 0" in line for line in told)
+    study["hardware"]["rollout_memory_fraction"] = 0.3
+    assert not [x for x in study_problems(study, SCHEMA, [DEMO], ROOT) if "rollout_memory_fraction" in x]
+
+
+def test_only_datasets_that_bring_their_rows_along_need_no_teacher(tmp_path):
+    path = ROOT / "config/studies/stack-exchange-dpo.yaml"
+    study = yaml.safe_load(path.read_text())
+    assert study["teachers"] == {} and study_problems(study, SCHEMA, [path], ROOT) == []
+    study["train"]["datasets"] = ["piqa"]
+    study["preferences"]["strategy"] = {"piqa": "gold_vs_wrong"}
+    (line,) = study_problems(study, SCHEMA, [path], ROOT)
+    assert "teachers: nobody answers for strategy 'gold_vs_wrong' of dataset 'piqa'. Fix: name one." in line

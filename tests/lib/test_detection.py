@@ -8,13 +8,18 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tests.lib.test_problems import NEVER, RIDES, answers, asked, signals
 from tests.lib.test_verification import NO, PROBLEM, YES
+from tests.source import ROOT
+from workflow.lib.config import load_schema
 from workflow.lib.detection import (
+    AGREED,
+    DISAGREEMENT,
     THRESHOLDS,
     auroc,
     average_precision,
     detection,
     label_detection,
 )
+from workflow.lib.problems import AGREEMENT, IN_WORDS
 from workflow.lib.records import ProblemSignals
 
 SHARES = {"p0": (2, 2), "p1": (3, 1), "p2": (3, 1), "p3": (4, 0), "p4": (4, 0)}  # yes and no
@@ -87,6 +92,32 @@ def test_detection_is_scored_against_what_was_planted() -> None:
         ("entropy", pytest.approx(5.5 / 6)),
         ("untold", 0.5),  # the question claims nothing, so no step answers it
     ]
+
+
+def test_the_rule_may_cut_another_score() -> None:
+    # Told: p0 in none of 2 samples, p1 in 1 of 2, p2 in both; p0 and p1 are planted. Every vote is unanimous.
+    told, untold = "So Ann rides. The answer is yes.", "Ann hikes. The answer is yes."
+    (rides,) = asked(RIDES).values()
+    problems = {
+        key: replace(rides, problem_id=key, planted="ambiguous" if key != "p2" else "")
+        for key in ("p0", "p1", "p2")
+    }
+    texts = {"p0": [untold, untold], "p1": [told, untold], "p2": [told, told]}
+    rows = signals([r for key, some in texts.items() for r in answers(key, *some)], problems)
+    found = detection(rows, "untold")
+    assert found is not None
+    assert found["auroc"] == 1.0 and found["scores"][0]["score"] == "untold"
+    assert [e["score"] for e in found["scores"]].count("untold") == 1
+    (votes,) = (e for e in found["scores"] if e["score"] == "vote_share")
+    assert (votes["auroc"], votes["auroc_of_untold"]) == (0.5, 1.0)
+    flagged = {e["ambiguous_below"]: (e["flagged"], e["precision"]) for e in found["thresholds"]}
+    assert flagged[0.5] == (1, 1.0) and flagged[0.55] == (2, 1.0) == flagged[1.0]
+
+
+def test_the_measures_of_agreement_have_one_name_everywhere() -> None:
+    named = load_schema(ROOT / "config/schemas/config.schema.yaml")["properties"]["rationales"]["properties"]
+    assert list(AGREED) == list(AGREEMENT) == list(IN_WORDS) == named["ambiguous_by"]["enum"]
+    assert set(AGREED) <= set(DISAGREEMENT)
 
 
 def test_a_score_that_few_problems_have_is_compared_on_those() -> None:

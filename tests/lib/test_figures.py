@@ -54,7 +54,12 @@ def test_methods_differ_in_colour_and_in_marker() -> None:
 
 def test_methods_have_one_order_and_unknown_ones_come_last() -> None:
     assert ordered(["ppo", "zeta", "base", "alpha", "sft", "ppo"]) == ["base", "sft", "ppo", "alpha", "zeta"]
-    assert look("kto-beta") == type(look("sft"))("kto-beta", INK, "X")
+    assert look("zeta-beta") == type(look("sft"))("zeta-beta", INK, "X")
+
+
+def test_two_uses_of_a_trainer_share_its_colour_and_stand_together() -> None:
+    assert ordered(["ppo", "dpo-ipo", "dpo", "orpo"]) == ["dpo", "dpo-ipo", "orpo", "ppo"]
+    assert look("dpo-ipo") == type(look("dpo"))("DPO ipo", look("dpo").colour, "X")
 
 
 def test_the_headline_metric_is_accuracy_or_the_first() -> None:

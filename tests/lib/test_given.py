@@ -97,5 +97,15 @@ def test_a_passage_is_continued() -> None:
     short, long = ask_passages([TEXT, whole], "train", render, MANY)
     assert (completions(long), long.text, long.pairs) == (["film it is."], "[A fine]", [])
     assert (completions(short), short.text) == ([], "[A fine film it is.]")  # nothing follows
+    cut = replace(TEXT, prompt="A fine fi")  # a token may end within a word
+    after_space = replace(TEXT, prompt="A fine ")
+    within, after = (
+        ask_passages([cut], "train", render, MANY),
+        ask_passages([after_space], "train", render, MANY),
+    )
+    assert (completions(within[0]), completions(after[0])) == ([], ["film it is."])
+    assert [r.row_id for r in prompt_rows(within)] == ["t1/prompt/0"]
+    (blank,) = ask_passages([replace(TEXT, text="A fine  ", prompt="A fine ")], "train", render, MANY)
+    assert completions(blank) == []
     assert [r.row_id for r in sft_rows([short, long])] == ["t1/sft/0"]
     assert [r.row_id for r in prompt_rows([short, long])] == ["t0/prompt/0", "t1/prompt/0"]

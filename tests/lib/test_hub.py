@@ -132,7 +132,7 @@ def test_without_a_network_the_line_says_where_to_run_what(
     use("http://127.0.0.1:9", monkeypatch, tmp_path)  # nobody listens there
     with pytest.raises(DependencyError, match=r"cannot reach the hub at http://127\.0\.0\.1:9") as caught:
         get("data/a/*.json")
-    assert "snakemake --cores 1 --until fetch_model fetch_dataset" in str(caught.value)
+    assert "snakemake --cores 1 --until fetch_model fetch_adapter fetch_dataset" in str(caught.value)
     assert "PLUMBLINE_MIRROR" in str(caught.value) and caught.value.exit_code == 3
 
 

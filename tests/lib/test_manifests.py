@@ -1,5 +1,6 @@
 """Lists of files, and what a change in one of them does."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,12 @@ def test_a_folder_without_weights_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(DataError, match=r"\*\.safetensors missing"):
         describe_model(tmp_path)
+
+
+def test_a_classifier_may_have_its_vocabulary_alone(tiny_llama: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_llama, tmp_path / "m")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(DataError, match=r"tokenizer\.json missing"):
+        describe_model(folder)
+    (folder / "vocab.txt").write_text("[PAD]\n")
+    assert "vocab.txt" in {entry["path"] for entry in describe_model(folder)["files"]}

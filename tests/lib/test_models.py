@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.training import HARDWARE
 from workflow.lib.errors import DataError
 from workflow.lib.models import load_base, load_scorer, load_tokenizer
-
-HARDWARE = {"device": "cpu", "precision": "float32", "attention": "sdpa"}
 
 
 def test_the_base_is_ready_to_be_read(tiny_llama: Path) -> None:
@@ -27,12 +26,26 @@ def test_the_tokenizer_pads_on_the_right(tiny_llama: Path) -> None:
     assert tokenizer(["a", "abc"], padding=True)["attention_mask"] == [[1, 0, 0], [1, 1, 1]]
 
 
-def test_a_tokenizer_without_padding_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "padding"),
+    [
+        ({}, "<|end|>"),
+        ({"extra_special_tokens": ["<unk>"]}, "<unk>"),
+        ({"extra_special_tokens": ["<unk>", "<|finetune_right_pad_id|>"]}, "<|finetune_right_pad_id|>"),
+    ],
+    ids=["GPT-2", "Llama 2", "Llama 3.1"],
+)
+def test_a_tokenizer_without_padding_gets_one(
+    change: dict[str, list[str]], padding: str, tiny_llama: Path, tmp_path: Path
+) -> None:
     folder = shutil.copytree(tiny_llama, tmp_path / "model")
     settings = json.loads((folder / "tokenizer_config.json").read_text())
     del settings["pad_token"]
+    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, **change}))
+    assert load_tokenizer(folder).pad_token == padding
+    del settings["eos_token"]
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    with pytest.raises(DataError, match="no padding token"):
+    with pytest.raises(DataError, match="neither padding nor EOS"):
         load_tokenizer(folder)
 
 

@@ -41,6 +41,11 @@ def test_earlier_runs_here_count_first(tmp_path: Path) -> None:
     assert "about 2.5 minutes" in text and "about 10 MB" in text and "unknown" not in text
 
 
+def test_trials_of_a_sweep_count_as_trainings_and_evaluations() -> None:
+    jobs = dag("train", "try_settings", "try_settings", "score_trials", "choose_settings")
+    assert plan_summary(jobs, {}, {}).startswith("Plan: 5 jobs, 3 trainings, 1 evaluations.")
+
+
 def test_what_nobody_measured_is_said() -> None:
     assert "1 jobs of unknown length" in plan_summary(dag("train", "plot"), {"plot": (6.0, 1.0)}, {})
     assert "no run on this kind of device" in plan_summary(dag("train"), {}, {})
@@ -68,23 +73,29 @@ def test_what_is_fetched_is_listed_with_its_size_and_licence(tmp_path: Path) -> 
     study = {
         "datasets": {"d": {"sources": sources, "licence": "CC0"}},
         "models": {"m": hub, "own": {"kind": "local", "path": "in"}},
+        "teachers": {"t": {"kind": "adapter", "adapter": hub | {"megabytes": 84}}},
     }
     jobs = [fetching("fetch_model", model="own"), fetching("fetch_dataset", dataset="d")]
-    jobs += [fetching("fetch_model", model="m"), *dag("plot").jobs]
+    jobs += [fetching("fetch_model", model="m"), fetching("fetch_adapter", teacher="t"), *dag("plot").jobs]
     lines = plan_summary(SimpleNamespace(jobs=jobs, needrun=lambda job: True), {}, study).splitlines()
-    assert lines[-5:] == [
-        "Fetches: 4, about 4.0 GB on top.",
+    assert lines[-6:] == [
+        "Fetches: 5, about 4.1 GB on top.",
         f"  d/one: org/x@{'0' * 40}, 2.0 GB, CC0",
         "  d/two: folder in, 0.75 MB, CC0",
         f"  m: org/x@{'0' * 40}, 2.0 GB, MIT",
         "  own: folder in, 9.4 MB, licence not stated",
+        f"  t (adapter): org/x@{'0' * 40}, 84 MB, MIT",
     ]
 
 
 # The demo, which was measured, does not run them: they wait for a network, a hub or a wish.
 NOT_IN_THE_DEMO = {
     *("fetch_dataset", "fetch_model", "ask_prompts", "ask_teacher", "hint_failed"),
+    *("judge_rationales", "ask_judge"),
+    *("fetch_adapter", "check_round"),
     *("take_given_pairs", "take_prompts", "export_preferences"),
+    *("merge_adapter", "push_adapter"),
+    *("try_settings", "score_trials", "choose_settings"),
 }
 
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.random_adapters import HARDWARE, write_adapter
-from workflow.lib.errors import IntegrityError
+from workflow.lib.errors import IntegrityError, NumericalError
 from workflow.lib.models import load_base
 from workflow.lib.policies import active, load_policies, logit_change
 
@@ -61,6 +61,15 @@ def test_an_adapter_without_effect_is_refused(tmp_path: Path, tiny_llama: Path) 
     folder = write_adapter(tiny_llama, tmp_path / "idle", 3, scale=0.0)
     model = load_policies(load_base(tiny_llama, HARDWARE), {"p0": folder}, model="tiny")
     with pytest.raises(IntegrityError, match=r"found a change of 0\.0"):
+        logit_change(model, "p0", PROMPT)
+
+
+def test_an_adapter_that_throws_the_model_out_of_range_is_told_apart(
+    tmp_path: Path, tiny_llama: Path
+) -> None:
+    folder = write_adapter(tiny_llama, tmp_path / "far", 3, scale=1e30)  # finite itself, its products are not
+    model = load_policies(load_base(tiny_llama, HARDWARE), {"p0": folder}, model="tiny")
+    with pytest.raises(NumericalError, match="adapter 'p0': a logit is not finite"):
         logit_change(model, "p0", PROMPT)
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -35,33 +36,55 @@ def one(*rows: Rationale, problem: Problem = PROBLEM) -> ProblemSignals:
 
 
 def test_votes_of_three_to_one() -> None:
-    votes = votes_of(["yes", "yes", "no", None, "yes"], has_gold=True, ambiguous_below=0.6)
+    votes = votes_of(["yes", "yes", "no", None, "yes"])
     assert votes.share == 3 / 4  # of the four that voted
     assert votes.winner == "yes"
     assert votes.entropy == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
-    assert not votes.ambiguous
+
+
+HM = "Hm."
+PUZZLE = {"choices": [], "answer": None, "verifier": "aiw", "instance": '{"answer": "1"}'}
 
 
 @pytest.mark.parametrize(
-    ("parsed", "has_gold", "below", "ambiguous"),
+    ("texts", "about", "below", "ambiguous"),
     [
-        pytest.param(["yes", "no"], True, 0.6, True, id="half is below 0.6"),
-        pytest.param(["yes", "yes", "yes", "no", "no"], True, 0.6, False, id="0.6 is not below 0.6"),
-        pytest.param(["yes", "no"], True, 0.5, False, id="half is not below half"),
-        pytest.param(["a", "b"], False, 0.6, False, id="many answers may be right"),
-        pytest.param([None, None], True, 0.6, False, id="unanswered is not ambiguous"),
-        pytest.param([], True, 0.6, False, id="nothing asked"),
+        pytest.param([YES, NO], {}, 0.6, True, id="half is below 0.6"),
+        pytest.param([YES, YES, YES, NO, NO], {}, 0.6, False, id="0.6 is not below 0.6"),
+        pytest.param([YES, NO], {}, 0.5, False, id="half is not below half"),
+        pytest.param(["The answer is 1.", "The answer is 2."], PUZZLE, 0.6, False, id="many may be right"),
+        pytest.param([HM, HM], {}, 0.6, False, id="unanswered is not ambiguous"),
+        pytest.param([YES, NO, HM], {}, 0.5, False, id="unread does not count"),
     ],
 )
 def test_the_rule_for_ambiguous(
-    parsed: list[str | None], has_gold: bool, below: float, ambiguous: bool
+    texts: list[str], about: dict[str, Any], below: float, ambiguous: bool
 ) -> None:
-    assert votes_of(parsed, has_gold=has_gold, ambiguous_below=below).ambiguous is ambiguous
+    rows = verify(answers("p1", *texts), {"p1": replace(PROBLEM, **about)}, below)
+    assert {row.ambiguous for row in rows} == {ambiguous}
+
+
+def test_ambiguous_by_what_the_steps_come_to() -> None:
+    # Of four answers read two come to "Ann rides": told is 2 / 4. The votes are unanimous.
+    told, untold = "So Ann rides. The answer is yes.", "Ann hikes. The answer is yes."
+    rows, problems = answers("p1", told, untold, told, untold, HM), asked(RIDES)
+    problems = {"p1": replace(problems["p0"], problem_id="p1")}
+    for below, expected in ((0.5, False), (0.55, True)):
+        found = verify(rows, problems, below, ambiguous_by="untold")
+        assert {row.ambiguous for row in found} == {expected}
+    assert {row.ambiguous for row in verify(rows, problems, 1.0)} == {False}
+
+
+def test_a_hinted_sample_says_nothing_of_how_clear_a_problem_is() -> None:
+    hinted = [replace(row, prompt="hinting") for row in answers("p1", NO, NO)]
+    for voted in ([YES, YES], [HM, HM]):  # without a hint nobody may have an answer
+        rows = verify([*answers("p1", *voted), *hinted], {"p1": PROBLEM}, 0.9, "hinting")
+        assert {row.ambiguous for row in rows} == {False}
 
 
 def test_equal_votes_have_one_winner_whatever_the_order() -> None:
-    forwards = votes_of(["yes", "no"], has_gold=True, ambiguous_below=0.0)
-    assert forwards == votes_of(["no", "yes"], has_gold=True, ambiguous_below=0.0)
+    forwards = votes_of(["yes", "no"])
+    assert forwards == votes_of(["no", "yes"])
     assert forwards.winner == "no"
 
 

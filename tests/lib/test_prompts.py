@@ -10,11 +10,13 @@ from workflow.lib.answers import parse_choice
 from workflow.lib.errors import DataError
 from workflow.lib.examples import Example
 from workflow.lib.prompts import PromptFile
-from workflow.lib.sights import HINTED, STUDENT, TEACHER, sights_of
+from workflow.lib.sights import COMPARER, HINTED, JUDGE, STUDENT, TEACHER, sights_of
 
 SHIPPED = sorted((Path(__file__).parents[2] / "config/prompts").glob("*.j2"))
 FOR_STUDENTS = [path for path in SHIPPED if set(sights_of(path.read_text())) <= set(STUDENT)]
+ASKING = [path for path in SHIPPED if path.stem != "text"]  # which is continued, not answered
 WITH_GOLD = [path for path in SHIPPED if "answer" in sights_of(path.read_text())]
+EVERY = (*HINTED, *JUDGE, *COMPARER)
 EXAMPLE = Example("Ann ran.", "Did Ann walk?", ["yes", "no"], "no")
 
 
@@ -28,6 +30,10 @@ class Asked:
     rule: str = "modus_tollens"
     category: str = "first_order"
     answer: str = "SECRET"
+    steps: str = "It rains, so it is wet."
+    stated: str = "yes"
+    first: str = "One."
+    second: str = "Two."
 
 
 def prompt(folder: Path, text: str, *may_see: str) -> PromptFile:
@@ -37,7 +43,7 @@ def prompt(folder: Path, text: str, *may_see: str) -> PromptFile:
 
 
 def shown(path: Path, asked: Asked) -> str:
-    return PromptFile(path, HINTED, lambda _: [EXAMPLE]).render(asked)
+    return PromptFile(path, EVERY, lambda _: [EXAMPLE]).render(asked)
 
 
 def test_the_shipped_prompts_and_what_they_see():
@@ -45,13 +51,17 @@ def test_the_shipped_prompts_and_what_they_see():
         "answer_conditioned": (*STUDENT, "answer"),
         "cot": STUDENT,
         "direct": STUDENT,
+        "entails": JUDGE,
         "few_shot_cot": (*STUDENT, "examples"),
         "json": STUDENT,
+        "question_answer": STUDENT,
         "rule_hinted": (*STUDENT, "rule", "category"),
+        "sounder": COMPARER,
+        "text": ("question",),
     }
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", ASKING, ids=lambda p: p.stem)
 def test_shipped_prompts_show_the_problem_and_the_answer_only_where_they_declare_it(path):
     text = shown(path, Asked())
     assert "It rains." in text and "Is it wet?" in text and "{" not in text.replace('{"reasoning"', "")
@@ -59,7 +69,7 @@ def test_shipped_prompts_show_the_problem_and_the_answer_only_where_they_declare
     assert "Context: \n" not in shown(path, Asked(context=""))
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", ASKING, ids=lambda p: p.stem)
 def test_options_are_lettered_and_yes_and_no_need_none(path):
     asked = shown(path, Asked(choices=["in the ice box", "on the stove"]))
     assert "Question: Is it wet?\nOptions:\n(A) in the ice box\n(B) on the stove\n" in asked
@@ -81,6 +91,11 @@ def test_only_prompts_without_help_are_for_students_and_only_one_shows_gold(path
             PromptFile(path, TEACHER)
 
 
+def test_prompts_for_base_models_end_where_the_completion_begins():
+    bare = {path.stem: shown(path, Asked(context="")) for path in SHIPPED}
+    assert (bare["question_answer"], bare["text"]) == ("Question: Is it wet?\n\nAnswer:", "Is it wet?")
+
+
 def test_the_rule_is_named_in_words():
     (path,) = (path for path in SHIPPED if path.stem == "rule_hinted")
     assert "reasoning: first order.\nWhat it turns on: modus tollens.\nThink" in shown(path, Asked())
@@ -98,6 +113,17 @@ def test_examples_stand_before_the_question_with_their_answers():
         "Now this one.\n\nContext: It rains.\nQuestion: Is it wet?\n"
         'Think step by step, then end with a line of the form "The answer is ...".'
     )
+
+
+def test_a_judge_is_shown_the_steps_and_the_answer_and_another_one_two_texts():
+    files = {path.stem: path for path in SHIPPED}
+    told = "Somebody reasoned:\nIt rains, so it is wet.\n\nFrom this they answered: yes\n"
+    assert told in shown(files["entails"], Asked())
+    told = "The first explanation:\nOne.\n\nThe second explanation:\nTwo.\n"
+    assert told in shown(files["sounder"], Asked())
+    for stem in ("entails", "sounder"):
+        with pytest.raises(DataError, match="field 'sees'"):
+            PromptFile(files[stem], HINTED)
 
 
 def test_the_hint_is_in_quotation_marks():

@@ -12,7 +12,8 @@ from tests.tiny_llama import vllm_in_this_process
 from workflow.lib.asking import TOO_LONG, Answer, Question, rationales, request_seed, shard_of
 from workflow.lib.chat import render, token_ids
 from workflow.lib.errors import DependencyError, IntegrityError
-from workflow.lib.sampling import Engine, Teacher, engine_options
+from workflow.lib.lora import Adapter
+from workflow.lib.sampling import Engine, Teacher, engine_options, lora_options
 
 HARDWARE = {
     "device": "cpu",
@@ -89,7 +90,7 @@ def test_a_missing_sample_and_a_question_asked_twice_are_refused() -> None:
 @pytest.fixture(scope="module")
 def engine(tiny_llama: Path, vllm_cache: Path) -> Iterator[Engine]:
     with vllm_in_this_process():
-        yield Engine(tiny_llama, HARDWARE, vllm_cache)
+        yield Engine(tiny_llama, HARDWARE, vllm_cache, None)
 
 
 @pytest.fixture(scope="module")
@@ -163,8 +164,18 @@ def test_a_device_that_is_not_there_is_named(tiny_llama: Path, tmp_path: Path) -
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
     with vllm_in_this_process(), pytest.raises(DependencyError, match=r"hardware\.device is 'cuda'"):
-        Engine(tiny_llama, {**HARDWARE, "device": "cuda"}, tmp_path)
+        Engine(tiny_llama, {**HARDWARE, "device": "cuda"}, tmp_path, None)
 
 
 def texts(answers: list[list[Answer]]) -> list[list[str]]:
     return [[answer.text for answer in samples] for samples in answers]
+
+
+def test_room_is_made_for_the_rank_and_the_layers_of_an_adapter() -> None:
+    options = lora_options(Adapter(Path("a"), 9, ["q_proj", "v_proj"], "0"))
+    assert options["enable_lora"] and options["max_lora_rank"] == 16  # the next that vLLM has
+    assert options["lora_target_modules"] == ["q_proj", "v_proj"]
+    assert options["max_loras"] == 2  # one more than there are adapters
+    assert lora_options(Adapter(Path("a"), 8, [], "0"))["max_lora_rank"] == 8
+    with pytest.raises(IntegrityError, match="a: rank: expected 512 or less, found 513"):
+        lora_options(Adapter(Path("a"), 513, [], "0"))

@@ -179,8 +179,24 @@ def test_flags(text: str, finish: str, flags: list[str]) -> None:
     assert flags_of(row, LIMITS) == flags
 
 
+@pytest.mark.parametrize(
+    ("said", "flags"),
+    [
+        ({"support": "no"}, ["unsupported"]),
+        ({"support": "unparsed", "preference": "unparsed"}, []),
+        ({"support": "yes", "preference": "split"}, []),
+        ({"preference": "better"}, []),
+        ({"preference": "worse"}, ["outjudged"]),
+    ],
+)
+def test_flags_of_what_a_judge_said(said: dict[str, str], flags: list[str]) -> None:
+    (row,) = verify([sample("Ann hikes. So Ann rides. The answer is yes.")], {"p1": RIDES}, 0.0)
+    assert flags_of(replace(row, **said), LIMITS) == flags
+
+
 def test_every_flag_is_tried_here() -> None:
-    assert set(FLAGS) == {"truncated", "leaked", "repetitive", "short", "long", "disagrees"}
+    of_the_text = {"truncated", "leaked", "repetitive", "short", "long", "disagrees"}
+    assert set(FLAGS) == of_the_text | {"unsupported", "outjudged"}
 
 
 def test_measures_are_stored() -> None:

@@ -9,6 +9,8 @@ from workflow.lib.tables import (
     detection_tables,
     headline_tables,
     input_table,
+    label_tables,
+    sweep_tables,
     teacher_tables,
 )
 
@@ -45,7 +47,20 @@ def test_every_table_is_there_and_has_the_values_of_its_file() -> None:
         *("55.0 [50.0, 60.0]", "64.0 [59.0, 69.0]", "72.0 [67.0, 77.0]"),
     ]
     assert last["subsets"][1:7] == ["clean", "DPO", "72.0", "[67.0, 77.0]", "+17.0", "[10.0, 24.0]"]
-    assert last["rewards"] == ["logicbench", "1", "86.0", "[82.0, 90.0]", "300", "100", "1.84"]
+    assert last["rewards"] == [
+        "logicbench",
+        "Reward model",
+        "1",
+        "86.0",
+        "[82.0, 90.0]",
+        "300",
+        "100",
+        "1.84",
+    ]
+    assert last["sweeps"] == [
+        *("DPO", "beta 0.9", "logicbench", "–", "[no interval]", "–", "[no interval]", "0", "0"),
+        *("failed: loss is nan", "–"),
+    ]
     assert last["curves"] == ["DPO", "loss", "2", "4", "0.250"]
     assert last["costs"][:6] == [
         "DPO",
@@ -59,8 +74,18 @@ def test_every_table_is_there_and_has_the_values_of_its_file() -> None:
     assert last["rationales"][:-1] == ["tiny", "analogical", "1,200", "1,190", "1,180", "650", "647"]
     assert last["rationales"][-1] == f"10 length, 3 {EVIL}, 10 unparsed"
     assert last["detection"] == ["60.0", "20", "10.0", "25.0"]
+    assert last["labels"] == ["gold share", "87.5", "50.0"]
     assert last["datasets"] == ["logic", "842", "210", "375", "Apache-2.0", "A paper"]
     assert last["checks"] == ["no cell is nan[accuracy]", "passed", ""]
+
+
+def test_the_chosen_trial_and_those_tied_with_the_best_are_marked() -> None:
+    rows = tables()["sweeps"]
+    (table,) = sweep_tables([rows[0] | {"tied": "true"}, *rows[1:]])
+    assert [row[-2].text for row in table.rows] == ["tied with the best", "chosen", "failed: loss is nan"]
+    assert texts(table.rows)[0][3:9] == ["60.0", "[55.0, 65.0]", "−10.0", "[−15.0, −5.0]", "200", "100"]
+    (plain,) = sweep_tables(rows)
+    assert plain.rows[0][-2] == Cell("")
 
 
 def test_nothing_run_gives_no_table() -> None:
@@ -91,6 +116,12 @@ def test_a_limit_that_flags_nothing_has_no_precision_and_the_scores_are_told() -
         "8 ambiguous and 92 other problems. In use: gold answer and vote share below 0.6. "
         "AUROC in percent by score: vote share 62.5, pair gap 75.0."
     )
+    (labels,) = label_tables(CARDS)
+    assert labels.note == (
+        "4 labels are wrong and 96 sound. A label is suspect by the rule: gold answer, and 0.9 of at least 5 "
+        "answers are one other answer. It flags 0: precision – %, recall 0.0 %."
+    )
+    assert label_tables([card | {"label_detection": None} for card in CARDS]) == []
     nothing_planted = [card | {"detection": None} for card in CARDS]
     assert detection_tables(nothing_planted) == []
 
@@ -105,8 +136,16 @@ def test_inputs_are_named_with_kind_and_short_digest() -> None:
     manifests = [
         *provenance()["manifests"],
         {"dataset": "logic", "sources": sources, "manifest_sha256": "9" * 64},
+        {
+            "teacher": "tuned",
+            "kind": "hub",
+            "repo": "org/lora",
+            "revision": "e" * 40,
+            "manifest_sha256": "8" * 64,
+        },
     ]
     assert texts(input_table(manifests).rows) == [
         ["tiny", "model", "scratch", "–", "–", "abababababab"],
         ["logic", "dataset", "hub, local", "org/data, data", "ffffffffffff", "999999999999"],
+        ["tuned", "teacher", "hub", "org/lora", "eeeeeeeeeeee", "888888888888"],
     ]

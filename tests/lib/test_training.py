@@ -1,14 +1,17 @@
 """What all methods share: settings, steps, micro-batches, and the contract that each row must keep."""
 
-from dataclasses import replace
+import importlib
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.training import ROWS, SFT, job, write_rows
+from tests.training import HARDWARE, PAIRED, ROWS, SFT, job, write_rows
 from workflow.lib import training
+from workflow.lib.config import load_schema
 from workflow.lib.errors import DataError, DependencyError, DeviceMemoryError
+from workflow.lib.files import write_json
 from workflow.lib.models import load_tokenizer
 from workflow.lib.parquet import rows_of, write_parquet
 from workflow.lib.records import Pair, Prompt, SftRow, load, table
@@ -31,17 +34,68 @@ def test_settings_with_a_python_keyword(tmp_path: Path):
     assert read_settings(Settings, ORPO, "methods.orpo").lambda_ == ORPO["lambda"]
 
 
-def test_a_missing_gpu_is_named_at_once(tmp_path: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    given = job(tmp_path / "a", tiny_llama, "sft", SFT, "none.parquet")
-    with pytest.raises(DependencyError, match=r"hardware\.device is cuda"):
-        begin(Schedule, {**given, "hardware": {**given["hardware"], "device": "cuda"}})
+@pytest.mark.parametrize("name", ["sft", "reward", "dpo", "orpo", "kto", "simpo"])
+def test_the_schema_has_the_settings_of_each_script(name: str):
+    schema = load_schema(Path(__file__).parents[2] / "config/schemas/config.schema.yaml")["$defs"][name]
+    settings = fields(importlib.import_module(f"workflow.scripts.train_{name}").Settings)
+    assert {field.name.rstrip("_") for field in settings} == set(schema["required"])
+    assert set(schema["required"]) == set(schema["properties"])
 
 
-def test_running_out_of_gpu_memory_says_what_to_change(tmp_path: Path, tiny_llama: Path):
-    given = training.Job(**job(tmp_path / "a", tiny_llama, "sft", SFT, "none.parquet"))
-    with pytest.raises(DeviceMemoryError, match="micro_batch 4"), training.memory_named(given):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+def test_running_out_of_gpu_memory_halves_the_next_attempt(
+    tmp_path: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A batch of 12 in passes of 4: then of 2 (half), then of 1, and then there is nothing left to halve."""
+    monkeypatch.chdir(tmp_path)
+    given = job(tmp_path / "a", tiny_llama, "sft", {**SFT, "batch_size": 12}, write_rows(tmp_path, SftRow))
+    for rows, more in (
+        (4, "takes 2 rows per pass and 12 per step"),
+        (2, "takes 1 rows"),
+        (1, "quantisation"),
+    ):
+        attempt = training.Job(**given)
+        assert attempt.micro_batch == rows
+        with pytest.raises(DeviceMemoryError, match=more) as caught, training.memory_named(attempt):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        assert f"{rows} rows per pass and 12 per step" in str(caught.value)
+        assert caught.value.exit_code == 6
+    other = training.Job(**{**given, "seed": 2})
+    assert other.micro_batch == 4  # each training finds out for itself
+
+
+def test_processes_share_the_global_batch(tmp_path: Path, tiny_llama: Path):
+    rows = write_rows(tmp_path, SftRow)
+    found = {}
+    for processes, most in ((1, 8), (2, 8), (2, 2), (4, 8), (8, 4)):
+        hardware = {**HARDWARE, "processes": processes, "micro_batch": most}
+        settings = {**SFT, "batch_size": 24}
+        given = training.Job(**job(tmp_path / "a", tiny_llama, "sft", settings, rows, hardware=hardware))
+        found[processes, most] = given.micro_batch
+    # the largest divisor of 24, 12, 12, 6 and 3 that is no larger than asked for
+    assert found == {(1, 8): 8, (2, 8): 6, (2, 2): 2, (4, 8): 6, (8, 4): 3}
+
+
+@pytest.mark.parametrize(
+    ("seen", "processes", "told"),
+    [(0, 1, "hardware.device is cuda, but no GPU"), (1, 2, "hardware.processes is 2, but 1 GPUs are seen")],
+)
+def test_a_gpu_for_every_process(seen: int, processes: int, told: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: seen > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: seen)
+    if seen:
+        training._check_devices("cuda", seen)
+    training._check_devices("cpu", processes)
+    with pytest.raises(DependencyError, match=told):
+        training._check_devices("cuda", processes)
+
+
+def test_a_trainer_that_runs_alone_refuses_company(tmp_path: Path, tiny_llama: Path):
+    for change in ({"processes": 2}, {"deepspeed": "zero2"}):
+        given = job(
+            tmp_path / "a", tiny_llama, "ppo", PAIRED, "none.parquet", hardware={**HARDWARE, **change}
+        )
+        with pytest.raises(DataError, match="'ppo' runs in one process"):
+            begin(Schedule, given)
 
 
 def changed(path: str, kind: type, **fields: str) -> str:
@@ -54,7 +108,7 @@ def changed(path: str, kind: type, **fields: str) -> str:
 def test_rows_become_the_tokens_that_are_sampled_and_scored(tmp_path: Path, tiny_llama: Path):
     tokenizer = load_tokenizer(tiny_llama)
     rows = write_rows(tmp_path, Pair)
-    given, _ = begin(Schedule, job(tmp_path / "a", tiny_llama, "sft", SFT, [rows, rows]))
+    given, _ = begin(Schedule, job(tmp_path / "a", tiny_llama, "sft", PAIRED, [rows, rows]))
     encoded = encode(given, Pair, ["chosen", "rejected"], tokenizer, longest=64)
     assert len(encoded.rows) == 2 * ROWS and encoded.dropped == 0
     first = encoded.rows[0]
@@ -69,7 +123,7 @@ def test_rows_become_the_tokens_that_are_sampled_and_scored(tmp_path: Path, tiny
 
 def test_the_margin_of_a_pair_changes_no_token(tmp_path: Path, tiny_llama: Path):
     rows, tokenizer = write_rows(tmp_path, Pair), load_tokenizer(tiny_llama)
-    given, _ = begin(Schedule, job(tmp_path / "a", tiny_llama, "sft", SFT, rows))
+    given, _ = begin(Schedule, job(tmp_path / "a", tiny_llama, "sft", PAIRED, rows))
     plain = encode(given, Pair, ["chosen", "rejected"], tokenizer, longest=64)
     write_parquet(rows, table([replace(row, margin=0.5) for row in load(rows, Pair)], Pair))
     assert {row.margin for row in load(rows, Pair)} == {0.5}
@@ -77,7 +131,7 @@ def test_the_margin_of_a_pair_changes_no_token(tmp_path: Path, tiny_llama: Path)
 
 
 def test_prompts_alone_are_rendered_up_to_the_answer(tmp_path: Path, tiny_llama: Path):
-    given, _ = begin(Schedule, job(tmp_path / "a", tiny_llama, "sft", SFT, write_rows(tmp_path, Prompt)))
+    given, _ = begin(Schedule, job(tmp_path / "a", tiny_llama, "sft", PAIRED, write_rows(tmp_path, Prompt)))
     encoded = encode(given, Prompt, [], load_tokenizer(tiny_llama), longest=64)
     assert [set(row) for row in encoded.rows] == [{"prompt_ids"}] * ROWS
     assert encoded.tokens == sum(len(row["prompt_ids"]) for row in encoded.rows)
@@ -85,7 +139,7 @@ def test_prompts_alone_are_rendered_up_to_the_answer(tmp_path: Path, tiny_llama:
 
 def test_a_turn_that_ends_early_is_refused(tmp_path: Path, tiny_llama: Path):
     rows = changed(write_rows(tmp_path, SftRow), SftRow, completion="yes<|end|>no")
-    given, _ = begin(Schedule, job(tmp_path / "a", tiny_llama, "sft", SFT, rows))
+    given, _ = begin(Schedule, job(tmp_path / "a", tiny_llama, "sft", PAIRED, rows))
     with pytest.raises(DataError, match="row train-0 field 'completion': expected exactly one EOS"):
         encode(given, SftRow, ["completion"], load_tokenizer(tiny_llama), longest=64)
 
@@ -94,7 +148,7 @@ def test_a_second_bos_is_refused(tmp_path: Path, tiny_llama: Path):
     tokenizer = load_tokenizer(tiny_llama)
     tokenizer.bos_token = "<|user|>"  # this template opens every conversation with it
     rows = write_rows(tmp_path, SftRow)
-    given, _ = begin(Schedule, job(tmp_path / "a", tiny_llama, "sft", SFT, rows))
+    given, _ = begin(Schedule, job(tmp_path / "a", tiny_llama, "sft", PAIRED, rows))
     assert len(encode(given, SftRow, ["completion"], tokenizer, longest=64).rows) == ROWS
     changed(rows, SftRow, prompt="Is <|user|> odd?")
     with pytest.raises(DataError, match="row train-0: expected one BOS, found 2"):
@@ -111,9 +165,29 @@ def test_work_moves_with_what_changes_the_result(tmp_path: Path, tiny_llama: Pat
     faster = work(settings={**SFT, "learning_rate": 1.0})
     smaller = work(hardware={**given["hardware"], "micro_batch": 1})
     assert work() == smaller  # how it runs, not what is computed
+    layouts = [{"processes": 2}, {"deepspeed": "zero2"}, {"precision": "bfloat16"}, {"quantisation": "nf4"}]
+    moved = {work(hardware={**given["hardware"], **change}) for change in layouts}
+    assert len({work(), *moved}) == 5  # checkpoints of one do not fit the other
     before = work()
     changed(rows, SftRow, completion="No.")
     assert len({before, faster, work(), work(seed=2), work(lora={**given["lora"], "r": 2})}) == 5
+
+
+def test_settings_that_a_sweep_chose_replace_the_method_s_own(tmp_path: Path, tiny_llama: Path):
+    rows = write_rows(tmp_path, SftRow)
+    choice = {"task": "quiz", "trial": 3, "trials": 6, "settings": {"learning_rate": 0.5}, "table": []}
+    write_json(tmp_path / "choice.json", choice)
+    given = job(tmp_path / "a", tiny_llama, "sft", PAIRED, rows, choice=[str(tmp_path / "choice.json")])
+    found, settings = begin(Schedule, given)
+    assert settings.learning_rate == 0.5 and settings.epochs == PAIRED["epochs"]
+    assert found.settings == {**PAIRED, "learning_rate": 0.5}
+    assert found.sweep == {key: choice[key] for key in ("task", "trial", "trials", "settings")}
+    plain, _ = begin(Schedule, {**given, "choice": []})
+    assert plain.sweep is None and plain.settings == PAIRED
+    assert found.inputs.keys() - plain.inputs.keys() == {"choice"}
+    write_json(tmp_path / "choice.json", {**choice, "settings": {"learning_speed": 0.5}})
+    with pytest.raises(DataError, match=r"unknown keys \['learning_speed'\]"):
+        begin(Schedule, given)
 
 
 def test_curves_have_one_row_per_step_and_quantity(tmp_path: Path, tiny_llama: Path):

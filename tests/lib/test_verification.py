@@ -215,6 +215,8 @@ def test_quality_is_counted_among_all_right_and_wrong() -> None:
         "short": {"samples": 2, "right": 1, "wrong": 1},
         "long": {"samples": 1, "right": 1, "wrong": 0},
         "disagrees": {"samples": 1, "right": 1, "wrong": 0},
+        "unsupported": {"samples": 0, "right": 0, "wrong": 0},  # nobody was asked
+        "outjudged": {"samples": 0, "right": 0, "wrong": 0},
     }
     assert line["teacher"] == "t"
     assert line["mean_words"] == pytest.approx((9 + 4 + 24 + 8 + 6 + 25 + 4 + 1 + 1) / 9)

@@ -10,6 +10,10 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from workflow.lib.families import rewards_among
+from workflow.lib.rounds import methods_of
+from workflow.lib.trials import number_of
+
 COLUMNS = {
     "accuracy": "dataset model task metric method seed n groups estimate low high interval",
     "categories": "dataset model task metric method category n groups estimate low high interval",
@@ -17,14 +21,20 @@ COLUMNS = {
     "p_mcnemar p_holm primary detectable",
     "subsets": "dataset model task method subset n groups estimate low high interval delta delta_low "
     "delta_high",
-    "rewards": "dataset model task seed n groups estimate low high interval margin",
+    "rewards": "dataset model method task seed n groups estimate low high interval margin",
+    "sweeps": "dataset model method task seed trials trial settings n groups estimate low high interval "
+    "difference difference_low difference_high tied chosen failure seconds_total gpu_hours",
     "curves": "dataset model method seed step quantity value",
     "costs": "dataset model method seed seconds_total seconds_training tokens tokens_per_second "
-    "samples_per_second peak_rss_mib peak_gpu_mib gpu_hours energy_kwh steps rows",
+    "samples_per_second peak_rss_mib peak_gpu_mib gpu_hours energy_kwh mfu steps rows usd budget_unit "
+    "budget_amount budget_used",
     "funnel": "dataset stage step rows_in rows_out reason",
 }
-ESTIMATES = {"accuracy": "estimate", "categories": "estimate", "deltas": "delta", "rewards": "estimate"}
-LEAST = {"accuracy": 0.0, "categories": 0.0, "deltas": -1.0, "rewards": 0.0}
+ESTIMATES = {
+    **{"accuracy": "estimate", "categories": "estimate", "deltas": "delta", "rewards": "estimate"},
+    "sweeps": "estimate",
+}
+LEAST = {"accuracy": 0.0, "categories": 0.0, "deltas": -1.0, "rewards": 0.0, "sweeps": 0.0}
 ROUNDING = 2e-6  # twice the last decimal of the tables
 
 
@@ -46,13 +56,15 @@ def ranks_pairs(config, samples):
     for sample in samples:
         if sample.method == "base" and sample.task in asked:
             scores[sample.task, sample.model, sample.seed, sample.problem_id].add(sample.score)
-    return "reward" in config["methods"] and any({0.0, 1.0} <= found for found in scores.values())
+    return bool(rewards_among(methods_of(config))) and any({0.0, 1.0} <= found for found in scores.values())
 
 
 @pytest.mark.parametrize("table", COLUMNS)
 def test_table_has_its_columns_and_is_not_empty(tables, config, samples, table):
     if table == "rewards" and not tables[table] and not ranks_pairs(config, samples):
         pytest.skip("no reward model had pairs to rank in this study")
+    if table == "sweeps" and not tables[table] and config["sweeps"] is None:
+        pytest.skip("no settings were swept in this study")
     assert tables[table], f"{table}.csv has no rows"
     assert list(tables[table][0]) == COLUMNS[table].split(), f"{table}.csv has other columns"
 
@@ -90,7 +102,7 @@ def test_every_interval_has_a_width_or_a_reason(tables):
 
 
 def test_every_policy_has_answers_to_every_task_and_seed(samples, config):
-    policies = {"base", *config["methods"]} - {"reward"}
+    policies = {"base", *methods_of(config)} - set(rewards_among(methods_of(config)))
     sets = {(s.dataset, s.model) for s in samples}
     expected = {
         (*pair, method, seed, task)
@@ -167,7 +179,7 @@ def test_deltas_are_differences_of_accuracies(tables):
 
 
 def test_every_method_is_compared_with_base_and_sft(tables, config):
-    trained = set(config["methods"]) - {"reward"}
+    trained = set(methods_of(config)) - set(rewards_among(methods_of(config)))
     expected = {(method, "base") for method in trained}
     expected |= {(method, "sft") for method in trained - {"sft"} if "sft" in trained}
     families = defaultdict(set)
@@ -194,12 +206,24 @@ def test_primary_comparison_is_marked_and_no_other(tables, config):
 
 
 def test_every_run_has_curves_and_costs(tables, config):
-    expected = {(method, str(seed)) for method in config["methods"] for seed in config["seeds"]}
+    expected = {(method, str(seed)) for method in methods_of(config) for seed in config["seeds"]}
     for table in ("curves", "costs"):
         found = {(row["method"], row["seed"]) for row in tables[table]}
         assert found == expected, f"{table}.csv: missing {sorted(expected - found)}"
     idle = [row for row in tables["costs"] if float(row["seconds_total"]) <= 0]
     assert not idle, f"{where('costs', idle[0])}: took no time" if idle else ""
+
+
+def test_no_run_exceeds_the_budget_of_the_study(tables, config):
+    budget = config["train"]["budget"]
+    expected = ("", "") if budget is None else (budget["unit"], str(budget["amount"]))
+    for row in tables["costs"]:
+        found = (row["budget_unit"], row["budget_amount"])
+        assert found == expected, f"{where('costs', row)}: has another budget than the study"
+        if row["budget_unit"] in ("steps", "pairs"):  # the others end with the update that exhausts them
+            used, allowed = float(row["budget_used"]), float(row["budget_amount"])
+            told = f"used {used:g} of {allowed:g} {row['budget_unit']}"
+            assert 0 < used <= allowed, f"{where('costs', row)}: {told}"
 
 
 def test_reward_models_are_estimated_per_seed(tables, config):
@@ -210,6 +234,21 @@ def test_reward_models_are_estimated_per_seed(tables, config):
         seeds[row["dataset"], row["model"], row["task"]].add(row["seed"])
     for key, found in seeds.items():
         assert found == {"all", *map(str, config["seeds"])}, f"{key}: seeds {sorted(found)}"
+
+
+def test_every_trial_of_a_sweep_is_told_and_one_of_the_best_is_chosen(tables, config):
+    if config["sweeps"] is None:
+        pytest.skip("no settings were swept in this study")
+    sweeps = defaultdict(list)
+    for row in tables["sweeps"]:
+        sweeps[row["dataset"], row["model"], row["method"]].append(row)
+    grids = config["sweeps"]["methods"]
+    assert {method for _, _, method in sweeps} == set(grids), f"sweeps.csv: not of {sorted(grids)}"
+    for key, rows in sweeps.items():
+        trials = [int(row["trial"]) for row in rows]
+        assert trials == list(range(number_of(grids[key[2]]))), f"{key}: trials {trials}"
+        chosen = [(row["trial"], row["tied"]) for row in rows if row["chosen"] == "true"]
+        assert [tied for _, tied in chosen] == ["true"], f"{key}: chosen, tied with the best: {chosen}"
 
 
 def test_funnel_counts_rows(tables):

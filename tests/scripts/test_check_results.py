@@ -8,11 +8,12 @@ import pytest
 
 from tests.hand_samples import SETTINGS, sample, write_samples
 from workflow.lib.errors import IntegrityError
-from workflow.lib.files import read_csv, read_json, write_csv
+from workflow.lib.files import read_csv, read_json, write_csv, write_json
 from workflow.lib.parquet import write_parquet
 from workflow.lib.records import Overlap, SftRow, table
 from workflow.scripts import (
     check_results,
+    collect_sweeps,
     compare_methods,
     compare_subsets,
     estimate_rewards,
@@ -24,10 +25,13 @@ PRIMARY = {"task": "quiz", "method": "dpo", "against": "base"}
 CONFIG = {
     "seeds": [1, 2],
     "methods": {"sft": {}, "reward": {}, "dpo": {}},
+    "train": {"budget": {"unit": "steps", "amount": 40}},
+    "rounds": {},
+    "sweeps": {"methods": {"dpo": {"beta": [0.1, 0.3]}}},
     "evaluation": {"tasks": {"quiz": {"rewards": True}}},
     "study": {"primary": PRIMARY},
 }
-TABLES = ("accuracy", "categories", "deltas", "subsets", "rewards", "curves", "costs", "funnel")
+TABLES = ("accuracy", "categories", "deltas", "subsets", "rewards", "sweeps", "curves", "costs", "funnel")
 RIGHT = {"base": 3, "sft": 5, "dpo": 7}  # of eight problems
 
 
@@ -44,13 +48,36 @@ def answers(method, seed):
 
 def pair(seed, group):
     label = {"dataset": "logic", "model": "tiny", "task": "quiz", "seed": seed, "group_id": group}
-    return label | {"chosen_reward": 1.0, "rejected_reward": 0.0, "correct": 1.0}
+    return label | {"method": "reward", "chosen_reward": 1.0, "rejected_reward": 0.0, "correct": 1.0}
 
 
 def run_rows(extra):
     label = {"dataset": "logic", "model": "tiny"}
     runs = [(method, seed) for method in CONFIG["methods"] for seed in CONFIG["seeds"]]
     return [label | {"method": method, "seed": seed} | extra for method, seed in runs]
+
+
+def write_sweep(folder, path):
+    """Write the table of a sweep of two trials, of which the second is better by 0.25."""
+    row = {"failure": None, "n": 8, "groups": 4, "interval": "95% cluster bootstrap"}
+    numbers = {"accuracy": 0.5, "difference": -0.25}
+    ends = {
+        f"{name}_{end}": value + by
+        for name, value in numbers.items()
+        for end, by in (("low", -0.1), ("high", 0.1))
+    }
+    trials = [
+        {**row, "trial": 0, "settings": {"beta": 0.1}, "tied": False, **numbers, **ends},
+        {**row, "trial": 1, "settings": {"beta": 0.3}, "tied": True}
+        | {key: value + 0.25 for key, value in (numbers | ends).items()},
+    ]
+    about = {"dataset": "logic", "model": "tiny", "method": "dpo", "task": "quiz", "seed": 1, "trials": 2}
+    write_json(folder / "choice.json", {**about, "trial": 1, "table": trials})
+    for trial in trials:
+        write_json(folder / f"trial-{trial['trial']}/trial.json", {"failure": None})
+        write_json(folder / f"trial-{trial['trial']}/run.json", {"seconds_total": 9.5, "gpu_hours": 0.0})
+    folders = [str(folder / f"trial-{number}") for number in (0, 1)]
+    collect_sweeps.main(choices=[str(folder / "choice.json")], trials=folders, sweeps=path)
 
 
 def write_rows(path, group):
@@ -82,11 +109,13 @@ def sound(tmp_path_factory):
     pairs = str(folder / "pairs.parquet")
     write_parquet(pairs, pa.Table.from_pylist([pair(seed, group) for seed in (1, 2) for group in "abc"]))
     estimate_rewards.main(pairs=[pairs], rewards=tables["rewards"], settings=SETTINGS)
+    write_sweep(folder, tables["sweeps"])
     curve = {"step": 1, "quantity": "loss", "value": 0.5}
     write_csv(tables["curves"], run_rows(curve), [*list(run_rows(curve)[0])])
     costs = "seconds_total seconds_training tokens tokens_per_second samples_per_second peak_rss_mib"
-    columns = [*costs.split(), "peak_gpu_mib", "gpu_hours", "energy_kwh", "steps", "rows"]
-    rows = run_rows(dict.fromkeys(columns, 1) | {"energy_kwh": None})
+    columns = [*costs.split(), "peak_gpu_mib", "gpu_hours", "energy_kwh", "mfu", "steps", "rows", "usd"]
+    budget = {"budget_unit": "steps", "budget_amount": 40, "budget_used": 40}
+    rows = run_rows(dict.fromkeys(columns, 1) | {"energy_kwh": None} | budget)
     write_csv(tables["costs"], rows, list(rows[0]))
     step = {"dataset": "logic", "stage": "data", "step": "read", "rows_in": 9, "rows_out": 8, "reason": ""}
     write_csv(tables["funnel"], [step], list(step))
@@ -120,7 +149,7 @@ def test_sound_run_passes_and_says_what_was_checked(tmp_path, results):
     check(tmp_path, *results)
     found = read_json(tmp_path / "checks.json")
     assert (found["failed"], found["skipped"]) == (0, 0)
-    assert found["passed"] == len(found["tests"]) == 31
+    assert found["passed"] == len(found["tests"]) == 35
     assert {"name": "test_funnel_counts_rows", "outcome": "passed", "message": ""} in found["tests"]
 
 
@@ -148,9 +177,15 @@ def change(path, number, **cells):
         ("deltas", {"method": "orpo"}, r"compared_with_base_and_sft"),
         ("deltas", {"primary": "true"}, r"primary_comparison_is_marked.*primary is true"),
         ("rewards", {"seed": "7"}, r"reward_models_are_estimated_per_seed.*seeds \['1', '2', '7'\]"),
+        ("sweeps", {"trial": "4"}, r"every_trial_of_a_sweep.*trials \[4, 1\]"),
+        ("sweeps", {"chosen": "true"}, r"tied with the best: \[\('0', 'false'\), \('1', 'true'\)\]"),
+        ("sweeps", {"method": "orpo"}, r"every_trial.*not of \['dpo'\]"),
+        ("sweeps", {"high": "0.45"}, r"within_bounds.*sweeps.csv"),
         ("curves", {"value": "inf"}, r"no_cell_is_nan.*curves.csv row 1 column value"),
         ("curves", {"method": "dpo"}, r"every_run_has_curves.*curves.csv: missing \[\('sft', '1'\)\]"),
         ("costs", {"seconds_total": "0"}, r"every_run_has_curves_and_costs.*took no time"),
+        ("costs", {"budget_used": "41"}, r"no_run_exceeds.*used 41 of 40 steps"),
+        ("costs", {"budget_amount": "50"}, r"no_run_exceeds.*has another budget"),
         ("funnel", {"rows_out": "-8"}, r"funnel_counts_rows.*must be counts"),
     ],
 )

@@ -55,6 +55,8 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "problems": "dev.parquet",
         "train": "train.parquet",
         "prompt": str(FEW_SHOT),
+        "adapter": [],
+        "manifest": "none",
         "snapshot": "none",
         "rationales": "few.jsonl",
         "name": "t",

@@ -16,9 +16,16 @@ PAIRS = [  # seed, group, chosen and rejected reward
 ]
 
 
-def write_pairs(path, pairs):
+def write_pairs(path, pairs, method="reward"):
     rows = [
-        {"dataset": "logic", "model": "tiny", "seed": seed, "task": "quiz", "group_id": group}
+        {
+            "dataset": "logic",
+            "model": "tiny",
+            "method": method,
+            "seed": seed,
+            "task": "quiz",
+            "group_id": group,
+        }
         | {
             "chosen_reward": right,
             "rejected_reward": wrong,
@@ -43,6 +50,17 @@ def test_estimates_over_seeds_and_per_seed(tmp_path):
         "1": ("3", "2", "0.666667", "1.166667"),
         "2": ("2", "2", "0.75", "0.25"),
     }
+
+
+def test_reward_models_are_estimated_apart(tmp_path):
+    one = write_pairs(tmp_path / "one.parquet", PAIRS[:2])
+    two = write_pairs(tmp_path / "two.parquet", PAIRS[:1], "reward-held-out")
+    estimate_rewards.main(pairs=[one, two], rewards=str(tmp_path / "rewards.csv"), settings=SETTINGS)
+    found = [(r["method"], r["seed"], r["n"]) for r in read_csv(tmp_path / "rewards.csv")]
+    assert found == [
+        *[("reward", "all", "2"), ("reward", "1", "2")],
+        *[("reward-held-out", "all", "1"), ("reward-held-out", "1", "1")],
+    ]
 
 
 def test_study_without_reward_model_has_an_empty_table(tmp_path):

@@ -41,7 +41,11 @@ def test_each_right_answer_meets_each_wrong_one_of_its_problem_once() -> None:
 
 def test_summary_counts_a_tie_as_half() -> None:
     first, second, third = rankings_of(SAMPLES)
-    rows = [row_of(first, 2.0, 1.5), row_of(second, 1.0, 1.0), row_of(third, -1.0, 2.0)]
+    rows = [
+        row_of("reward", first, 2.0, 1.5),
+        row_of("reward", second, 1.0, 1.0),
+        row_of("reward", third, -1.0, 2.0),
+    ]
     assert [row["correct"] for row in rows] == [1.0, 0.5, 0.0]
     # Accuracy (1 + 0.5 + 0) / 3; margin (0.5 + 0 - 3) / 3; groups g0 and g1.
     assert summary_of(rows) == {"n": 3, "groups": 2, "accuracy": 0.5, "margin": pytest.approx(-2.5 / 3)}
@@ -80,6 +84,7 @@ def paths(tmp_path: Path, tiny_llama: Path) -> dict[str, str]:
         "snapshot": str(tiny_llama),
         "scores": str(tmp_path / "out/scores.json"),
         "pairs": str(tmp_path / "out/pairs.parquet"),
+        "method": "reward-held-out",
     }
 
 
@@ -91,6 +96,7 @@ def test_pairs_and_summary_are_written_twice_the_same(paths: dict[str, str]) -> 
         ("p0", 2, "drawn", SAMPLES[0].text),
         ("p3", 2, "drawn", SAMPLES[6].text),
     ]
+    assert {row["method"] for row in rows} == {"reward-held-out"}
     assert summary["n"] == 3
     assert summary["accuracy"] == pytest.approx(
         sum(r["chosen_reward"] > r["rejected_reward"] for r in rows) / 3

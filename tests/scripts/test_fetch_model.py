@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.fake_hub import REVISION, FakeHub, serving, use
+from workflow.lib.chat import render
 from workflow.lib.errors import DataError, IntegrityError
 from workflow.lib.fetching import files_below
-from workflow.lib.files import read_json, sha256
+from workflow.lib.files import read_json, sha256, write_json
 from workflow.lib.models import load_base, load_tokenizer
 from workflow.scripts.fetch_model import main
 
@@ -58,7 +59,7 @@ def test_a_local_folder_becomes_a_snapshot(source: Path, tmp_path: Path) -> None
     assert all(sha256(snapshot / entry["path"]) == entry["sha256"] for entry in about["files"])
     assert (about["model"], about["kind"], about["revision"]) == ("small", "local", None)
     assert load_tokenizer(snapshot).chat_template
-    hardware = {"device": "cpu", "precision": "float32", "attention": "sdpa"}
+    hardware = {"device": "cpu", "precision": "float32", "quantisation": "none", "attention": "sdpa"}
     assert load_base(snapshot, hardware).num_parameters() == about["parameters"]
 
 
@@ -100,3 +101,27 @@ def test_a_model_that_is_not_the_recorded_one_is_refused(
     (mirror / "config.json").write_text(config + " ")
     with pytest.raises(IntegrityError, match=f"config.json: sha256: expected {expected}, found "):
         fetch(tmp_path, HUB)
+
+
+def test_a_base_model_gets_the_chat_template_that_the_config_names(source: Path, tmp_path: Path) -> None:
+    lacking = read_json(source / "tokenizer_config.json") | {"bos_token": "<|user|>"}
+    lacking.pop("chat_template", None)
+    write_json(source / "tokenizer_config.json", lacking)
+    (source / "chat_template.jinja").write_text("another one")  # the snapshot has a link to it at first
+    template = Path(__file__).parents[2] / "config/templates/plain.jinja"
+    main(
+        snapshot=str(tmp_path / "s"),
+        manifest=str(tmp_path / "m.json"),
+        model="base",
+        settings={"kind": "local", "path": str(source), "chat_template": "plain"},
+        checksums=str(tmp_path / "checksums"),
+        template=[str(template)],
+    )
+    tokenizer = load_tokenizer(tmp_path / "s")
+    assert render(tokenizer, "Is it so?") == "<|user|>Is it so?"
+    assert render(tokenizer, "Is it so?", "It is.") == "<|user|>Is it so? It is.<|end|>"
+    tokenizer.bos_token = tokenizer.eos_token  # as GPT-2 has it, whose texts start with none
+    assert render(tokenizer, "Is it so?", "It is.") == "Is it so? It is.<|end|>"
+    assert (source / "chat_template.jinja").read_text() == "another one"
+    listed = {entry["path"]: entry["sha256"] for entry in read_json(tmp_path / "m.json")["files"]}
+    assert listed["chat_template.jinja"] == sha256(template)

@@ -3,11 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from workflow.lib.files import read_json
+import pytest
+
+from workflow.lib.errors import DataError
+from workflow.lib.files import read_json, read_jsonl
 from workflow.lib.manifests import check_files
+from workflow.lib.records import group_id
+from workflow.lib.splits import position
 from workflow.scripts.generate_dataset import main
 
-SOURCE = {"kind": "generator", "seed": 1, "ambiguous": 0.0, "into": "all"}
+SOURCE = {"kind": "generator", "seed": 1, "ambiguous": 0.0, "flipped": 0.0, "into": "all"}
 SETTINGS = {
     "sources": [
         {
@@ -53,3 +58,27 @@ def test_the_manifest_lists_every_file(tmp_path: Path) -> None:
 
 def test_same_settings_same_manifest(tmp_path: Path) -> None:
     assert generate(tmp_path / "a") == generate(tmp_path / "b")
+
+
+def flipped(folder: Path, share: float, into: str, test: float) -> list[str]:
+    """Return the contexts with a wrong label where 400 questions are written."""
+    bench = {**SETTINGS["sources"][0], "size": 400, "flipped": share, "into": into}
+    split = {**SETTINGS["split"], "test": test}
+    generate(folder, {**SETTINGS, "sources": [bench], "split": split})
+    rows = read_jsonl(folder / "files/bench/planted.jsonl")
+    return [row["context"] for row in rows if row["planted"] == "mislabelled"]
+
+
+@pytest.mark.parametrize(("into", "least"), [("all", 0.5), ("train", 0.0)])
+def test_no_label_is_wrong_where_it_could_enter_test(tmp_path: Path, into: str, least: float) -> None:
+    # 180 of 200 contexts are settled, 360 questions. Half of the contexts may enter test, about: of the other
+    # questions four in ten are wrong, about 72 of 180; with "train" none may, and just 144 of 360 are wrong.
+    places = [position(1, group_id("mixed", context)) for context in flipped(tmp_path, 0.4, into, 0.5)]
+    assert min(places) >= least
+    assert 50 < len(places) < 95 if into == "all" else len(places) == 144
+    assert into == "all" or min(places) < 0.1
+
+
+def test_wrong_labels_in_a_source_of_test_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"flipped: expected 0\.0 where every problem may enter test"):
+        flipped(tmp_path, 0.4, "test", 0.0)

@@ -37,6 +37,8 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "train": "train.parquet",
         "rationales": ["t.jsonl", "u.jsonl"],
         "prompt": str(ROOT / "config/prompts/answer_conditioned.j2"),
+        "adapter": [],
+        "manifest": "none",
         "snapshot": "none",
         "hinted": "hinted.jsonl",
         "name": "t",

@@ -15,6 +15,16 @@ def test_every_seed_has_a_row_and_chance_a_line() -> None:
     assert list(axis.lines[-1].get_xdata()) == [50, 50]
 
 
+def test_several_reward_models_are_named() -> None:
+    rows = tables()["rewards"]
+    others = [row | {"method": "reward-held-out"} for row in rows]
+    (axis,) = drawn(draw, [*rows, *others]).axes
+    assert row_names(axis) == [
+        *["Reward model, all seeds", "Reward model, seed 1"],
+        *["Reward model held-out, all seeds", "Reward model held-out, seed 1"],
+    ]
+
+
 def test_files(tmp_path: Path) -> None:
     check_files(main, "rewards", tmp_path, TITLE, "95% cluster bootstrap", "n = 300 pairs in 100 groups")
 

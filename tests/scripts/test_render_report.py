@@ -12,7 +12,7 @@ from workflow.scripts import plot_accuracy
 from workflow.scripts.render_report import main
 
 REPOSITORY = Path(__file__).parents[2]
-TABLES = ("accuracy", "deltas", "subsets", "categories", "rewards", "curves", "costs", "funnel")
+TABLES = ("accuracy", "deltas", "subsets", "categories", "rewards", "sweeps", "curves", "costs", "funnel")
 SECTIONS = [
     *("summary", "results", "differences", "categories", "rewards", "training", "costs", "data"),
     *("samples", "checks", "provenance", "methods"),
@@ -125,7 +125,7 @@ def test_numbers_of_the_tables_are_on_the_page(text: str) -> None:
 
 def test_tables_have_captions_and_scopes_and_figures_have_alternative_text(text: str) -> None:
     page = Page(text)
-    assert len(page.all("caption")) == len(page.all("table")) == 19
+    assert len(page.all("caption")) == len(page.all("table")) == 20
     assert all(head["scope"] in ("col", "row") for head in page.all("th"))
     assert len(page.all("img")) == 2  # light and dark
     assert all(image["alt"] == plot_accuracy.ALT for image in page.all("img"))
@@ -159,8 +159,9 @@ def test_a_study_with_nothing_finished_still_renders(tmp_path: Path) -> None:
     page = Page(render(tmp_path, figures=()))
     assert [section["id"] for section in page.all("section")] == SECTIONS
     gaps = [p for p in page.all("p") if "class" in p and p["class"] == "not-run"]
-    # summary, headline, rewards, costs, datasets, teachers, examples, checks, provenance; seven figures
-    assert len(gaps) == 17
+    # summary, headline, rewards, sweeps, costs, datasets, teachers, rationales, examples, checks, provenance;
+    # eight figures
+    assert len(gaps) == 19
     assert page.all("table") == []
 
 

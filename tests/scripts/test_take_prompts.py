@@ -51,7 +51,7 @@ def test_the_card_counts_what_has_no_continuation(tmp_path: Path) -> None:
     main(**given(tmp_path, [TEXT, WHOLE]))
     card = read_json(tmp_path / "card.json")
     assert [(s["step"], s["rows_in"], s["rows_out"]) for s in card["funnel"]] == [
-        ("passages longer than their prompt", 3, 2),
+        ("passages that go on after a word", 3, 2),
         ("distinct good completions", 2, 2),
         ("sft", 2, 2),
     ]

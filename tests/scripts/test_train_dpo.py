@@ -1,5 +1,6 @@
 """DPO on a tiny model: reproducible, anchored to its start, resumable although two adapters are loaded."""
 
+import math
 import os
 import signal
 from pathlib import Path
@@ -10,6 +11,7 @@ from transformers import Trainer
 
 from tests.training import DPO, SFT, check_complete, job, parent, reruns, write_rows
 from workflow.lib.errors import DataError, Preempted
+from workflow.lib.files import sha256
 from workflow.lib.parquet import rows_of
 from workflow.lib.records import Pair, SftRow
 from workflow.scripts import train_dpo, train_sft
@@ -73,6 +75,37 @@ def test_the_nll_term_keeps_the_chosen_likely(tmp_path: Path, tiny_llama: Path, 
         train_dpo.main(**given)
         likelihoods.append(series(given, "logps/chosen")[-1])
     assert likelihoods[1] > likelihoods[0] + 1.0
+
+
+LOSSES = {
+    "sigmoid": ("sigmoid", 0.0, {"sigmoid": 1.0}),
+    "cdpo": ("sigmoid", 0.1, {"sigmoid": 1.8, "robust": -0.8}),  # 2 (1 - ε) and -(1 - 2ε)
+    "robust": ("robust", 0.1, {"robust": 1.0}),
+    "ipo": ("ipo", 0.0, {"ipo": 1.0}),
+}
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+@pytest.mark.parametrize(("loss", "noise", "terms"), LOSSES.values(), ids=LOSSES.keys())
+def test_the_terms_of_each_loss(loss: str, noise: float, terms: dict[str, float], weight: float):
+    settings = train_dpo.Settings(**{**DPO, "loss": loss, "label_smoothing": noise, "nll_weight": weight})
+    found = train_dpo.loss_terms(settings)
+    assert found["label_smoothing"] == noise
+    named = dict(zip(found["loss_type"], found["loss_weights"], strict=True))
+    assert named == pytest.approx(terms | ({"sft": weight} if weight else {}))
+
+
+def test_each_loss_trains_otherwise(tmp_path: Path, tiny_llama: Path, rows: str):
+    """At the reference: log 2 for all but IPO, which starts at 1/(4β²); then four different adapters."""
+    firsts, adapters = {}, set()
+    for name, (loss, noise, _) in LOSSES.items():
+        settings = {**DPO, "loss": loss, "label_smoothing": noise, "nll_weight": 0.0, "beta": 0.5}
+        given = job(tmp_path / name, tiny_llama, "dpo", settings, rows)
+        train_dpo.main(**given)
+        firsts[name] = series(given, "loss")[0]
+        adapters.add(sha256(given["outputs"]["adapter"]))
+    assert firsts == pytest.approx({**dict.fromkeys(LOSSES, math.log(2)), "ipo": 1.0}, abs=1e-4)
+    assert len(adapters) == len(LOSSES)
 
 
 def test_a_stopped_training_goes_on_to_the_same_bytes(

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 
-from tests.training import REWARD, SFT, check_complete, job, parent, reruns, write_rows
+from tests.training import REWARD, ROWS, SFT, check_complete, job, parent, reruns, write_rows
 from workflow.lib.errors import DataError
+from workflow.lib.models import load_tokenizer
 from workflow.lib.parquet import rows_of, write_parquet
 from workflow.lib.records import Pair, SftRow, load, table
+from workflow.lib.training import begin, encode
 from workflow.scripts import train_reward, train_sft
 
 HEAD = "base_model.model.score.weight"
@@ -53,11 +56,22 @@ def test_it_may_start_from_an_sft_adapter(tmp_path: Path, tiny_llama: Path, rows
     assert max((after[name] - before[name]).abs().max() for name in before) < 1e-6
 
 
-def test_the_margin_of_the_pairs_changes_no_byte(tmp_path: Path, tiny_llama: Path, rows: str):
-    told = tmp_path / "told"
-    told.mkdir()
-    other = write_rows(told, Pair)
-    write_parquet(other, table([replace(row, margin=0.25) for row in load(rows, Pair)], Pair))
+def with_margins(folder: Path, rows: str, margin: float | None) -> str:
+    """Write the pairs of ``rows`` with a margin into ``folder``; return the path."""
+    folder.mkdir()
+    path = str(folder / "Pair.parquet")
+    write_parquet(path, table([replace(row, margin=margin) for row in load(rows, Pair)], Pair))
+    return path
+
+
+def series(given: dict[str, Any], quantity: str) -> list[float]:
+    return [row["value"] for row in rows_of(given["outputs"]["curves"]) if row["quantity"] == quantity]
+
+
+def test_the_margin_of_the_pairs_changes_no_byte_unless_it_counts(
+    tmp_path: Path, tiny_llama: Path, rows: str
+):
+    other = with_margins(tmp_path / "told", rows, 0.25)
     jobs = [
         job(tmp_path / name, tiny_llama, "reward", REWARD, path) for name, path in (("a", rows), ("b", other))
     ]
@@ -65,6 +79,56 @@ def test_the_margin_of_the_pairs_changes_no_byte(tmp_path: Path, tiny_llama: Pat
     for file in ("adapter_model.safetensors", "curves.parquet"):
         assert plain[file] == with_margin[file]
     assert plain["README.md"] != with_margin["README.md"]  # it has the digest of the rows
+
+
+def test_a_margin_must_lie_between_the_scores(tmp_path: Path, tiny_llama: Path, rows: str):
+    """At the first step the scores are those of the start: a margin of 100 costs 100 less their gap."""
+    wide = with_margins(tmp_path / "wide", rows, 100.0)
+    given = job(tmp_path / "a", tiny_llama, "reward", {**REWARD, "margin": True}, wide)
+    train_reward.main(**given)
+    assert series(given, "loss")[0] == pytest.approx(100.0 - series(given, "margin")[0], abs=1e-3)
+    zero = with_margins(tmp_path / "zero", rows, 0.0)
+    jobs = [
+        job(tmp_path / f"margin-{counts}", tiny_llama, "reward", {**REWARD, "margin": counts}, zero)
+        for counts in (False, True)
+    ]
+    plain, counting = reruns(train_reward.main, jobs)
+    assert plain["adapter_model.safetensors"] == counting["adapter_model.safetensors"]
+
+
+def test_a_pair_without_a_margin_is_named(tmp_path: Path, tiny_llama: Path, rows: str):
+    first, *rest = load(rows, Pair)
+    write_parquet(rows, table([first, *(replace(row, margin=0.5) for row in rest)], Pair))
+    given = job(tmp_path / "a", tiny_llama, "reward", {**REWARD, "margin": True}, rows)
+    with pytest.raises(DataError, match="1 of 12 pairs have no margin, as row train-0"):
+        train_reward.main(**given)
+    assert not (tmp_path / "a").exists()
+
+
+def test_margins_stay_with_their_pairs_when_a_long_one_is_dropped(
+    tmp_path: Path, tiny_llama: Path, rows: str
+):
+    first, *rest = load(rows, Pair)
+    pairs = [replace(first, chosen="x" * 80, margin=9.0)]
+    pairs += [replace(row, margin=float(i)) for i, row in enumerate(rest, start=1)]
+    write_parquet(rows, table(pairs, Pair))
+    given, _ = begin(train_reward.Settings, job(tmp_path / "a", tiny_llama, "reward", REWARD, rows))
+    encoded = encode(given, Pair, ["chosen", "rejected"], load_tokenizer(tiny_llama), longest=64)
+    data = train_reward.conversations(encoded, margin=True)
+    assert (encoded.dropped, data["margin"]) == (1, [float(i) for i in range(1, ROWS)])
+    assert "margin" not in train_reward.conversations(encoded, margin=False).column_names
+
+
+def test_centring_keeps_scores_around_zero(tmp_path: Path, tiny_llama: Path, rows: str):
+    """By itself the loss leaves the level of the scores where it is; with the term their mean goes to 0."""
+    levels = {}
+    for weight in (0.0, 0.5):
+        settings = {**REWARD, "centring": weight, "epochs": 8}
+        given = job(tmp_path / str(weight), tiny_llama, "reward", settings, rows)
+        train_reward.main(**given)
+        levels[weight] = [abs(value) for value in series(given, "mean_reward")]
+    assert levels[0.0][0] > 0.5  # the random head starts elsewhere
+    assert levels[0.5][-1] < 0.25 * levels[0.0][-1]
 
 
 def test_a_settings_key_is_named(tmp_path: Path, tiny_llama: Path, rows: str):

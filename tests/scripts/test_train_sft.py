@@ -2,18 +2,20 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 from transformers import Trainer
 
-from tests.training import ROWS, SFT, check_complete, job, parent, reruns, write_rows
+from tests.training import HARDWARE, ROWS, SFT, check_complete, job, parent, reruns, write_rows
 from workflow.lib import training
 from workflow.lib.errors import DataError, IntegrityError, NumericalError, Preempted
 from workflow.lib.files import read_json
-from workflow.lib.parquet import rows_of
-from workflow.lib.records import SftRow
+from workflow.lib.parquet import rows_of, write_parquet
+from workflow.lib.records import SftRow, load, table
 from workflow.scripts import train_sft
 
 
@@ -21,6 +23,14 @@ from workflow.scripts import train_sft
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     return write_rows(tmp_path, SftRow)
+
+
+def encoded(*rows: tuple[list[int], list[int]]) -> training.Encoded:
+    return training.Encoded([{"prompt_ids": p, "completion_ids": c} for p, c in rows], 0, 0)
+
+
+def series(given: dict[str, Any], quantity: str) -> list[float]:
+    return [row["value"] for row in rows_of(given["outputs"]["curves"]) if row["quantity"] == quantity]
 
 
 def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path: Path, tiny_llama: Path, rows: str):
@@ -44,8 +54,8 @@ def test_the_loss_falls_on_completions_of_train_rows_only(tmp_path: Path, tiny_l
     assert len(losses) == 24
     assert losses[-1] < 0.6 * losses[0]
     assert read_json(given["outputs"]["run"])["rows"] == ROWS  # of 2 · ROWS, half of them dev
-    label = train_sft.labelled(training.Encoded([{"prompt_ids": [1, 2], "completion_ids": [3, 0]}], 0, 4))
-    assert label[0] == {"input_ids": [1, 2, 3, 0], "labels": [-100, -100, 3, 0]}
+    data = train_sft.sequences(encoded(([1, 2], [3, 0])), packing=False, longest=64)
+    assert data[:] == {"input_ids": [[1, 2, 3, 0]], "labels": [[-100, -100, 3, 0]]}
 
 
 def test_micro_batches_do_not_change_the_training(tmp_path: Path, tiny_llama: Path, rows: str):
@@ -56,6 +66,116 @@ def test_micro_batches_do_not_change_the_training(tmp_path: Path, tiny_llama: Pa
         train_sft.main(**given)
         losses.append([r["value"] for r in rows_of(given["outputs"]["curves"]) if r["quantity"] == "loss"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_packing_keeps_rows_whole_and_their_prompts_untrained():
+    """Lengths 5, 3, 3, 2 into 8: the best fit, decreasing, is 5 + 3 and 3 + 2."""
+    rows = [([1, 2], [3, 0]), ([1], [4, 5, 6, 0]), ([1], [7, 0]), ([1], [0])]
+    rows[0] = ([1, 2], [0])
+    data = train_sft.sequences(encoded(*rows), packing=True, longest=8)
+    assert sorted(map(sorted, data["seq_lengths"])) == [[2, 3], [3, 5]]
+    found = []
+    for ids, labels, lengths in zip(data["input_ids"], data["labels"], data["seq_lengths"], strict=True):
+        for n in lengths:
+            found.append((ids[:n], labels[:n]))
+            ids, labels = ids[n:], labels[n:]
+        assert ids == labels == []
+    wanted = [(p + c, [-100] * len(p) + c) for p, c in rows]
+    assert sorted(found) == sorted(wanted)
+
+
+def test_packed_rows_do_not_see_each_other(tmp_path: Path, tiny_llama: Path, rows: str):
+    """Two steps over all rows: in one sequence, in three, or padded, losses and gradients are the same.
+
+    So no row attends to its neighbour, positions start again at 0, and the same tokens are trained.
+    """
+    shapes = {"padded": (False, 64, ROWS), "three": (True, 96, 3), "one": (True, 512, 1)}
+    runs, traces = {}, {}
+    for name, (packing, longest, count) in shapes.items():
+        settings = {**SFT, "packing": packing, "max_length": longest, "batch_size": count}
+        settings |= {"epochs": 2, "warmup_fraction": 0.0}
+        hardware = {**HARDWARE, "micro_batch": count}
+        given = job(tmp_path / name, tiny_llama, "sft", settings, rows, hardware=hardware)
+        train_sft.main(**given)
+        runs[name] = read_json(given["outputs"]["run"])
+        assert (runs[name]["steps"], runs[name]["rows"]) == (2, ROWS)
+        assert runs[name]["counts"]["sequences"] == count
+        traces[name] = series(given, "loss") + series(given, "grad_norm")
+    assert traces["padded"][0] - traces["padded"][1] > 0.1  # the second step is another
+    assert traces["three"] == pytest.approx(traces["padded"], rel=1e-5)
+    assert traces["one"] == pytest.approx(traces["padded"], rel=1e-5)
+    # of every row the text "It is yes." or "It is no." and EOS: 11 or 10 tokens
+    assert {run["counts"]["completion_tokens"] for run in runs.values()} == {ROWS // 2 * (11 + 10)}
+
+
+def test_a_packed_training_is_told_and_reproducible(tmp_path: Path, tiny_llama: Path, rows: str):
+    settings = {**SFT, "packing": True, "max_length": 96, "batch_size": 2, "epochs": 2}
+    jobs = [job(tmp_path / name, tiny_llama, "sft", settings, rows) for name in ("a", "b")]
+    first, again = reruns(train_sft.main, jobs)
+    assert first == again
+    check_complete(jobs[0], steps=4, quantities={"loss"})  # 3 sequences: 2 steps an epoch
+    card = (tmp_path / "a" / "README.md").read_text()
+    assert "| sequences | 3 |" in card and "| completion tokens | 126 |" in card
+
+
+def test_rows_of_one_length_share_a_micro_batch_and_nothing_else_changes(
+    tmp_path: Path, tiny_llama: Path, rows: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Widths of the micro-batches of a global batch fall, and the losses are those of the random order."""
+    write_parquet(
+        rows,
+        table(
+            [replace(r, completion=r.completion * (1 + i % 4)) for i, r in enumerate(load(rows, SftRow))],
+            SftRow,
+        ),
+    )
+    widths: dict[str, list[int]] = {"by length": [], "random": []}
+    traces = {}
+    for name in widths:
+        passed = train_sft.SFTTrainer.training_step
+
+        def seen(self: Trainer, model: object, inputs: dict[str, Any], *rest: object) -> object:
+            widths[name].append(inputs["input_ids"].shape[1])  # noqa: B023
+            return passed(self, model, inputs, *rest)  # noqa: B023
+
+        with monkeypatch.context() as patch:
+            patch.setattr(train_sft.SFTTrainer, "training_step", seen)
+            if name == "random":
+                patch.delattr(train_sft.LengthTrainer, "_get_train_sampler")
+            settings = {**SFT, "max_length": 96, "batch_size": 6, "epochs": 2}
+            given = job(
+                tmp_path / name, tiny_llama, "sft", settings, rows, hardware={**HARDWARE, "micro_batch": 2}
+            )
+            train_sft.main(**given)
+            traces[name] = series(given, "loss")
+    assert traces["by length"] == pytest.approx(traces["random"], rel=1e-5)
+    steps = [widths["by length"][i : i + 3] for i in range(0, 12, 3)]
+    assert all(step == sorted(step, reverse=True) for step in steps)
+    assert sum(widths["by length"]) < sum(widths["random"])
+
+
+def test_a_stopped_training_by_length_goes_on_to_the_same_bytes(
+    tmp_path: Path, tiny_llama: Path, rows: str, monkeypatch: pytest.MonkeyPatch
+):
+    """In the second epoch, whose order is another one."""
+    settings = {**SFT, "epochs": 2}
+    whole, stopped = (
+        job(tmp_path / name, tiny_llama, "sft", settings, rows, hardware={**HARDWARE, "micro_batch": 2})
+        for name in ("whole", "stopped")
+    )
+    expected = reruns(train_sft.main, [whole])
+    with monkeypatch.context() as patch:
+        passed = train_sft.SFTTrainer.training_step
+
+        def told(self: Trainer, *args: object, **options: object) -> object:
+            if self.state.global_step == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return passed(self, *args, **options)
+
+        patch.setattr(train_sft.SFTTrainer, "training_step", told)
+        with pytest.raises(Preempted, match="stopped at step 4 of 6"):
+            train_sft.main(**stopped)
+    assert reruns(train_sft.main, [stopped]) == expected
 
 
 def test_an_adapter_is_continued(tmp_path: Path, tiny_llama: Path, rows: str):

@@ -16,11 +16,13 @@ from workflow.scripts.verify_rationales import main
 SETTINGS = {
     "shards": 2,
     "hint_failed": None,
+    "ambiguous_by": "vote_share",
     "ambiguous_below": 0.6,
     "max_failed_fraction": 0.25,
     "suspect_share": 0.9,
     "suspect_votes": 2,
     "quality": {"repeated_above": 0.5, "least_steps": 1, "most_words": 100},
+    "judge": None,
     "drop": [],
 }
 PROBLEMS = [
@@ -43,6 +45,7 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "dev": "dev.parquet",
         "rationales": ["shard-1.jsonl", "shard-0.jsonl"],
         "hinted": [],
+        "judged": [],
         "verified": "verified.parquet",
         "problems": "problems.parquet",
         "card": "card.json",
@@ -202,3 +205,55 @@ def test_failures_of_hinted_samples_do_not_stop_the_study(given: dict[str, Any])
     settings = {**SETTINGS, "hint_failed": "hinting"}
     main(**{**given, "hinted": ["hinted.jsonl"], "settings": settings})
     assert len(load("verified.parquet", Verified)) == 4 + 9
+
+
+def judged(*said: str, compared: tuple[str, str] = ("first", "second")) -> None:
+    """Write one opinion on each of the four rationales, and one comparison of the two of p1."""
+    keys = ["p1/t/cot/0", "p1/t/cot/1", "p2/t/cot/0", "p2/t/cot/1"]
+    pairs = [(key, "", word) for key, word in zip(keys, said, strict=True)]
+    pairs += [(*keys[:2], compared[0]), (*keys[1::-1], compared[1])]
+    ends = {"judge": "j", "tokens": 3, "prompt_tokens": 9, "finish_reason": "stop"}
+    write_jsonl(
+        "judged.jsonl",
+        ({"rationale_id": a, "against": b, "text": f"The answer is {word}.", **ends} for a, b, word in pairs),
+    )
+
+
+def test_what_a_judge_says_is_told_and_counted_and_drops_what_the_config_names(given: dict[str, Any]) -> None:
+    judged("yes", "yes", "no", "perhaps")
+    settings = {**SETTINGS, "judge": {"by": None}}
+    main(**{**given, "judged": ["judged.jsonl"], "settings": settings})
+    rows = load("verified.parquet", Verified)
+    assert [(r.support, r.preference, r.flags, r.verdict) for r in rows] == [
+        ("yes", "better", [], "right"),
+        ("yes", "worse", ["outjudged"], "right"),
+        ("no", "", ["unsupported"], "right"),
+        ("unparsed", "", [], "wrong"),
+    ]
+    card = read_json("card.json")
+    assert card["quality"][0]["flags"]["unsupported"] == {"samples": 1, "right": 1, "wrong": 0}
+    assert card["judging"]["support"] == [
+        {"judge": "j", "teacher": "t", "asked": 4, "right": {"no": 1, "yes": 2}, "wrong": {"unparsed": 1}}
+    ]
+    assert card["judging"]["comparisons"]["agreed"] == 1
+    settings = {**settings, "drop": ["unsupported", "outjudged"]}
+    main(**{**given, "judged": ["judged.jsonl"], "settings": settings})
+    rows = load("verified.parquet", Verified)
+    assert [r.verdict for r in rows] == ["right", "outjudged", "unsupported", "wrong"]
+    assert [r.right for r in rows] == [True, True, True, False]
+    lost = {"outjudged": 1, "unsupported": 1, "wrong": 1}
+    assert read_json("card.json")["by_category"][0]["lost"] == lost
+
+
+def test_a_rationale_without_an_opinion_stops_the_study(given: dict[str, Any]) -> None:
+    judged("yes", "yes", "no", "yes")
+    put({"shard-1": [sample(YES, "p2"), sample(NO, "p2", 1), sample(NO, "p2", 2)]})
+    put({"shard-0": [sample(YES), sample(YES, index=1), sample(YES, index=2)]})
+    with pytest.raises(DataError, match=r"judged rationale p1/t/cot/2: no opinion\. Fix: judge again"):
+        main(**{**given, "judged": ["judged.jsonl"]})
+
+
+def test_without_a_judge_the_card_has_no_judging(given: dict[str, Any]) -> None:
+    main(**given)
+    assert read_json("card.json")["judging"] is None
+    assert {(r.support, r.preference) for r in load("verified.parquet", Verified)} == {("", "")}

@@ -67,7 +67,7 @@ def test_a_run_asks_and_leaves_no_key_behind(tmp_path: Path) -> None:
 
 SOUND = api_study("https://api.openai.com/v1")
 CASES: dict[str, tuple[dict[str, Any], str]] = {
-    "kind": ({"kind": "apy"}, "teachers.gpt.kind: expected one of vllm, api, found 'apy'"),
+    "kind": ({"kind": "apy"}, "teachers.gpt.kind: expected one of vllm, adapter, api, found 'apy'"),
     "key in place of its name": (
         {"api_key_env": "sk-abcdefghijklmnop1234"},
         "Name of the environment variable",

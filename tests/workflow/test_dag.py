@@ -1,6 +1,7 @@
 """The jobs that the shipped studies plan, and how they depend on each other."""
 
 import json
+import re
 import subprocess
 from collections import Counter
 from copy import deepcopy
@@ -24,9 +25,9 @@ DEMO_JOBS = {
     "evaluate": 4,  # tasks
     "evaluate_rewards": 2,  # seeds, on the one task that asks for it
     **{"estimate_scores": 1, "compare_methods": 1, "compare_subsets": 1, "estimate_rewards": 1},
-    **{"collect_curves": 1, "collect_costs": 1, "collect_funnel": 1},
+    **{"collect_sweeps": 1, "collect_curves": 1, "collect_costs": 1, "collect_funnel": 1},
     **{"collect_examples": 1, "collect_provenance": 1},
-    "plot": 7,
+    "plot": 8,
     "check_results": 1,
     "render_report": 1,
     "all": 1,
@@ -35,16 +36,22 @@ FLAGSHIP_JOBS = {
     **DEMO_JOBS,
     "fetch_dataset": 2,  # logicbench, piqa
     "normalise_dataset": 2,
-    "fetch_model": 4,
-    "compare_prompts": 6,  # three teachers, two prompts
-    "sample_rationales": 24,  # three teachers, eight shards
+    "fetch_model": 6,
+    "compare_prompts": 10,  # five teachers, two prompts
+    "ask_prompts": 2,  # one teacher behind an API
+    "sample_rationales": 40,  # five teachers, eight shards
+    "ask_teacher": 8,
+    "try_settings": 6,  # two values of beta and three learning rates of DPO, one seed
+    "score_trials": 1,
+    "choose_settings": 1,
     "train": 15,  # five methods, three seeds
     "evaluate": 3,
     "evaluate_rewards": 3,
 }
-ON_REQUEST = {"export_preferences"}  # a target of its own
+ON_REQUEST = {"export_preferences", "merge_adapter", "push_adapter"}  # targets of their own
 # Where a dataset brings its pairs or texts along; where failed problems are asked again with a hint.
-OF_OTHER_STUDIES = {"take_given_pairs", "take_prompts", "hint_failed", "ask_prompts", "ask_teacher"}
+OF_OTHER_STUDIES = {"take_given_pairs", "take_prompts", "hint_failed", "judge_rationales", "ask_judge"}
+OF_ROUNDS = {"sample_round", "hint_round", "verify_round", "pair_round", "check_round"}
 for generated in ("generate_dataset", "pretrain_model"):
     del FLAGSHIP_JOBS[generated]
 
@@ -130,6 +137,159 @@ def test_a_dataset_with_pairs_or_texts_of_its_own_asks_no_teacher(tmp_path, stra
     assert {("normalise_dataset", rule), (rule, "train")} <= edges
 
 
+@pytest.mark.parametrize(
+    ("by", "hint", "asked"),
+    [
+        (None, None, {"judge_rationales": 2, "ask_judge": 2}),  # two teachers, two shards: each its own
+        ("tiny", "answer_conditioned", {"judge_rationales": 2, "hint_failed": 2}),
+        ("far", None, {"ask_judge": 2}),
+    ],
+)
+def test_judges_stand_between_the_samples_and_their_verification(tmp_path, by, hint, asked):
+    study = demo_config()
+    flagship = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    study["teachers"]["far"] = flagship["teachers"]["gpt-4o"]
+    compare = {"prompt": "sounder", "pairs": 1}
+    study["rationales"] |= {
+        "judge": {"by": by, "temperature": 0.0, "entails": "entails", "compare": compare},
+        "hint_failed": hint,
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    counts, edges = plan(str(tmp_path / "study.yaml"), tmp_path)
+    rules = ("judge_rationales", "ask_judge", "hint_failed")
+    assert {rule: counts[rule] for rule in rules if rule in counts} == asked
+    for judge in asked.keys() - {"hint_failed"}:
+        assert {("normalise_dataset", judge), (judge, "verify_rationales")} <= edges
+        samplers = {"judge_rationales": "sample_rationales", "ask_judge": "ask_teacher"}
+        every = set(samplers.values()) if by else {samplers[judge]}
+        both = {edge[0] for edge in edges if edge[1] == judge and edge[0] in samplers.values()}
+        assert both == every
+    if hint:
+        assert ("hint_failed", "judge_rationales") in edges
+
+
+def swept(tmp_path) -> str:
+    """Write the demo with a sweep of ORPO, which starts from the base, and of PPO; return its path."""
+    study = demo_config()
+    study["sweeps"] = {
+        "methods": {"orpo": {"lambda": [0.1, 0.3, 1.0]}, "ppo": {"kl_coefficient": [0.1, 0.2]}},
+        **{"seed": 2, "task": "logicbench_greedy", "problems": 40, "rule": "best_accuracy"},
+        "intervals": {"resamples": 200, "confidence": 0.95, "seed": 3},
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    return str(tmp_path / "study.yaml")
+
+
+SWEEP_RULES = {"try_settings", "score_trials", "choose_settings"}
+
+
+def test_a_sweep_chooses_before_the_method_is_trained(tmp_path):
+    counts, edges = plan(swept(tmp_path), tmp_path)
+    assert counts - Counter(DEMO_JOBS) == Counter(try_settings=5, score_trials=2, choose_settings=2)
+    found = {edge for edge in edges if set(edge) & SWEEP_RULES}
+    assert found == {
+        *[(above, "try_settings") for above in ("train", "build_preferences", "pretrain_model")],
+        *[(above, "score_trials") for above in ("try_settings", "normalise_dataset", "pretrain_model")],
+        *[("try_settings", "choose_settings"), ("score_trials", "choose_settings")],
+        ("choose_settings", "train"),
+        *[(above, "collect_sweeps") for above in ("choose_settings", "try_settings")],
+    }
+
+
+def test_trials_use_dev_and_adapters_of_their_own_seed_and_only_swept_methods_wait(tmp_path):
+    command = [SNAKEMAKE, "--dry-run", "--forceall", "--configfile", swept(tmp_path), "--snakefile"]
+    command += [str(ROOT / "Snakefile"), "--directory", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-3000:]
+    text = done.stdout + done.stderr
+    jobs = re.findall(r"rule (\w+):\n    input: (.*)\n    output: (.*)\n", text)
+    ours = [job for job in jobs if job[0] in SWEEP_RULES]
+    assert len(ours) == 9
+    assert not [job for job in ours if "test.parquet" in job[1]]
+    assert all("results/data/logic/dev.parquet" in given for name, given, _ in ours if name == "score_trials")
+    seeds = {seed for _, given, made in ours for seed in re.findall(r"seed-\d+", given + made)}
+    assert seeds == {"seed-2"}
+    waiting = {made.split("/")[4] for name, given, made in jobs if name == "train" and "choice.json" in given}
+    assert waiting == {"orpo", "ppo"}
+    chosen = [given for name, given, made in jobs if name == "train" and "/orpo/seed-1/" in made]
+    assert ["results/sweeps/logic/tiny/orpo/choice.json" in given for given in chosen] == [True]
+
+
+def with_rounds(tmp_path, hint: str | None) -> str:
+    """Write the demo with three rounds of DPO and two of ORPO; return its path."""
+    study = demo_config()
+    sampled = {"samples": 4, "temperature": 0.7, "top_p": 1.0, "max_tokens": 64, "seed": 3}
+    rounds = {"count": 3, "start_from": "previous", **sampled, "max_yield_drop": 0.1}
+    study["rounds"] = {"dpo": rounds, "orpo": {**rounds, "count": 2, "start_from": "own"}}
+    study["rationales"]["hint_failed"] = hint
+    study["study"]["primary"] |= {"method": "dpo-round-3"}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    return str(tmp_path / "study.yaml")
+
+
+def test_rounds_go_round_by_the_rules_of_the_first(tmp_path):
+    counts, edges = plan(with_rounds(tmp_path, None), tmp_path)
+    # two more rounds of DPO and one of ORPO, for two seeds; samples in two shards
+    each = {"verify_round": 6, "pair_round": 6, "check_round": 6, "train": 6}
+    assert counts - Counter(DEMO_JOBS) == Counter(each | {"sample_round": 12})
+    found = {edge for edge in edges if set(edge) & OF_ROUNDS}
+    assert found == {
+        *[(above, "sample_round") for above in ("normalise_dataset", "pretrain_model", "train")],
+        *[(above, "verify_round") for above in ("normalise_dataset", "sample_round")],
+        *[(above, "pair_round") for above in ("normalise_dataset", "verify_round")],
+        *[(above, "check_round") for above in ("verify_rationales", "verify_round", "pair_round")],
+        *[("pair_round", "train"), ("check_round", "train"), ("pair_round", "check_results")],
+        *[("check_round", reader) for reader in ("collect_funnel", "render_report")],
+    }
+    hinted, _ = plan(with_rounds(tmp_path, "answer_conditioned"), tmp_path)
+    assert hinted["hint_round"] == 12 and hinted["hint_failed"] == 2
+
+
+def test_each_round_reads_the_files_of_the_round_before(tmp_path):
+    command = [SNAKEMAKE, "--dry-run", "--forceall", "--configfile", with_rounds(tmp_path, None)]
+    command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-3000:]
+    jobs = re.findall(r"rule (\w+):\n    input: (.*)\n    output: (.*)\n", done.stdout + done.stderr)
+
+    def inputs(rule: str, output: str) -> set[str]:
+        """Return what the one job of ``rule`` reads that writes ``output``."""
+        (found,) = [given for name, given, made in jobs if name == rule and output in made.split(", ")]
+        return set(found.split(", "))
+
+    rounds, weights = "results/rounds/logic/tiny", "adapter_model.safetensors"
+    second, third = (f"{rounds}/dpo/seed-1/round-{number}" for number in (2, 3))
+    adapters = "results/adapters/logic/tiny"
+    assert f"{adapters}/dpo/seed-1/{weights}" in inputs("sample_round", f"{second}/rationales/shard-0.jsonl")
+    before = inputs("sample_round", f"{third}/rationales/shard-1.jsonl")
+    assert f"{adapters}/dpo-round-2/seed-1/{weights}" in before
+    assert "results/rationales/logic/verified.parquet" in inputs("check_round", f"{second}/card.json")
+    assert f"{second}/rationales/verified.parquet" in inputs("check_round", f"{third}/card.json")
+    trained = inputs("train", f"{adapters}/dpo-round-3/seed-1/{weights}")
+    assert {f"{third}/preferences/pairs.parquet", f"{third}/card.json"} < trained
+    assert f"{adapters}/dpo-round-2/seed-1/{weights}" in trained  # where it starts
+    own = inputs("train", f"{adapters}/orpo-round-2/seed-2/{weights}")
+    assert {f"{rounds}/orpo/seed-2/round-2/preferences/pairs.parquet"} < own
+    assert not [path for path in own if path.startswith(adapters)]  # as ORPO itself: from the base
+
+
+def test_an_adapter_of_a_teacher_is_fetched_once_and_sampled_as_a_teacher(tmp_path):
+    study = demo_config()
+    (tmp_path / "lora").mkdir()
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        (tmp_path / "lora" / name).write_text("")
+    adapter = {"kind": "local", "path": str(tmp_path / "lora")}
+    study["teachers"]["tuned"] = {**study["teachers"]["tiny"], "kind": "adapter", "adapter": adapter}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    counts, edges = plan(str(tmp_path / "study.yaml"), tmp_path)
+    assert counts - Counter(DEMO_JOBS) == Counter(fetch_adapter=1, compare_prompts=2, sample_rationales=2)
+    assert {edge for edge in edges if "fetch_adapter" in edge} == {
+        ("pretrain_model", "fetch_adapter"),
+        *[("fetch_adapter", reader) for reader in ("compare_prompts", "sample_rationales")],
+        ("fetch_adapter", "collect_provenance"),
+    }
+
+
 def test_the_test_split_enters_at_evaluate_and_nowhere_else():
     text = "\n".join(p.read_text() for p in (ROOT / "rules").glob("*.smk") if p.stem != "data")
     readers = [line for line in text.splitlines() if "test.parquet" in line and '"""' not in line]
@@ -143,7 +303,7 @@ def test_list_of_rules_reads_as_a_menu():
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0
     rules = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
-    planned = {*DEMO_JOBS, *FLAGSHIP_JOBS, *ON_REQUEST, *OF_OTHER_STUDIES}
+    planned = {*DEMO_JOBS, *FLAGSHIP_JOBS, *ON_REQUEST, *OF_OTHER_STUDIES, *OF_ROUNDS, "fetch_adapter"}
     assert len(rules) == len(planned) + 1  # and `figures`
 
 

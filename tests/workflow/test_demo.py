@@ -84,7 +84,7 @@ def test_every_file_of_the_report_is_there(demo):
     results = demo.root / "results"
     figures = {path.suffix for path in results.glob("figures/accuracy.*")}
     assert figures == {".svg", ".pdf", ".png", ".csv", ".json"}
-    assert len(list(results.glob("figures/*.pdf"))) == 7
+    assert len(list(results.glob("figures/*.pdf"))) == 8
     page = (results / "report.html").read_text()
     assert len(page) < 10_000_000 and "not run" not in page
     assert read_json(results / "checks.json")["failed"] == 0
@@ -116,7 +116,7 @@ def test_touching_and_commenting_and_cloning_run_nothing(study, tmp_path):
 def test_a_new_beta_runs_dpo_its_scores_and_what_follows(study):
     study.change("config/demo.yaml", "beta: 0.1", "beta: 0.2")
     curves_and_costs = Counter({"collect_curves": 1, "collect_costs": 1})
-    figures = Counter({"plot": 5})  # all but funnel and rewards
+    figures = Counter({"plot": 5})  # all but funnel, rewards and sweeps
     assert study.planned() == Counter({"train": 2, "evaluate": 4}) + AFTER_SCORES + curves_and_costs + figures
     listed = study.run("--dry-run")
     assert {line.split("/")[-2] for line in listed.splitlines() if "log: results/logs/train/" in line} == {
@@ -125,7 +125,7 @@ def test_a_new_beta_runs_dpo_its_scores_and_what_follows(study):
 
 
 EDITS = {
-    "figures": ("workflow/lib/figures.py", Counter({"plot": 7, "render_report": 1})),
+    "figures": ("workflow/lib/figures.py", Counter({"plot": 8, "render_report": 1})),
     "one figure": ("workflow/scripts/plot_costs.py", Counter({"plot": 1, "render_report": 1})),
     "one method": (
         "workflow/scripts/train_orpo.py",

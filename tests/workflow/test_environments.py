@@ -60,7 +60,9 @@ def test_cuda_and_cpu_differ_only_where_they_must() -> None:
 
 def test_dev_adds_to_either_lock_and_changes_nothing() -> None:
     assert not LOCKS["dev"].keys() & LOCKS["cpu"].keys()
-    assert not LOCKS["dev"].keys() & LOCKS["cuda"].keys()
+    shared = LOCKS["dev"].keys() & LOCKS["cuda"].keys()
+    assert shared == {"bitsandbytes"}
+    assert all(LOCKS["dev"][package] == LOCKS["cuda"][package] for package in shared)
 
 
 def test_conda_files_are_the_ones_in_the_table() -> None:

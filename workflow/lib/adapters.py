@@ -2,20 +2,24 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedModel
+from transformers.integrations import is_deepspeed_zero3_enabled
 
 from workflow.lib.errors import IntegrityError, NumericalError
 from workflow.lib.files import copy_file, write_text
 
 ADAPTER = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
+LEAST_BYTES = 1024
 TRAINED = "default"  # PEFT's name for the adapter in training
 
 
@@ -26,6 +30,8 @@ def lora_config(lora: Mapping[str, Any], task: str) -> LoraConfig:
         lora_alpha=lora["alpha"],
         lora_dropout=lora["dropout"],
         target_modules=lora["target_modules"],
+        use_rslora=lora["rank_stabilised"],
+        use_dora=lora["dora"],
         task_type=task,
     )
 
@@ -45,9 +51,41 @@ def attach(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = get_peft_model(base, lora_config(lora, task))
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()  # PEFT leaves a new head as rough as the base
+    if hasattr(base, "is_loaded_in_4bit"):
+        base.is_loaded_in_4bit = False  # PEFT has seen it; TRL would round the adapter to bfloat16
     if start:
         load_weights(model, start[0], TRAINED)
+        check_learnt(start[0])
     return model
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Return the tensors of the safetensors file at ``path``.
+
+    Raises:
+        IntegrityError: It is of another format, cut off, empty, or holds a number that is not finite.
+    """
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise IntegrityError(
+            f"{path}: expected a whole safetensors file: {error}. Fix: train it again."
+        ) from error
+    if not tensors:
+        raise IntegrityError(f"{path}: expected tensors, found none. Fix: train it again.")
+    for name, tensor in sorted(tensors.items()):
+        if not torch.isfinite(tensor).all():
+            raise IntegrityError(f"{path}: tensor {name} is not finite. Fix: train it again.")
+    return tensors
+
+
+def check_learnt(path: str | Path) -> None:
+    """Fail if the adapter at ``path`` does nothing: each of its ``lora_B`` is zero."""
+    if not any(tensor.any() for name, tensor in read_tensors(path).items() if "lora_B" in name):
+        raise IntegrityError(f"{path}: every lora_B is zero: it does nothing. Fix: train it again.")
 
 
 def load_weights(model: PeftModel, path: str | Path, adapter: str) -> dict[str, Tensor]:
@@ -56,7 +94,7 @@ def load_weights(model: PeftModel, path: str | Path, adapter: str) -> dict[str, 
     Raises:
         IntegrityError: The LoRA tensors are not exactly those of the adapter, or a shape differs.
     """
-    tensors, places = load_file(path), tensors_of(model, adapter)
+    tensors, places = read_tensors(path), tensors_of(model, adapter)
     odd = sorted(name for name in tensors.keys() ^ places.keys() if ".lora_" in name)
     if odd:
         raise IntegrityError(f"{path}: {len(odd)} tensors do not fit the model, as {odd[0]}")
@@ -72,8 +110,23 @@ def load_weights(model: PeftModel, path: str | Path, adapter: str) -> dict[str, 
 def tensors_of(model: PeftModel, adapter: str) -> dict[str, Tensor]:
     """Return the parameters of ``adapter`` by the names under which they are saved."""
     owned = {name: tensor for name, tensor in model.named_parameters() if f".{adapter}." in name}
-    aside = (f".modules_to_save.{adapter}.", f".{adapter}.")
-    return {name.replace(aside[0], ".").replace(aside[1], "."): tensor for name, tensor in owned.items()}
+    # how PEFT shortens them: of DoRA's magnitudes the word "weight" goes too
+    short = {f".modules_to_save.{adapter}.": ".", f"_magnitude_vector.{adapter}.weight": "_magnitude_vector"}
+    for long, brief in {**short, f".{adapter}.": "."}.items():
+        owned = {name.replace(long, brief): tensor for name, tensor in owned.items()}
+    return owned
+
+
+def undivided(model: PeftModel) -> AbstractContextManager[Any]:
+    """Return a block in which every rank has all of the adapter, also where ZeRO-3 divided it."""
+    if not is_deepspeed_zero3_enabled():
+        return nullcontext()
+    from deepspeed import zero  # seconds of import, for those only who asked for it
+
+    gathered: AbstractContextManager[Any] = zero.GatheredParameters(
+        [parameter for parameter in model.parameters() if parameter.requires_grad]
+    )
+    return gathered
 
 
 def check_tensors(tensors: Mapping[str, Tensor], expected: set[str], before: Mapping[str, Tensor]) -> None:
@@ -111,6 +164,8 @@ def save_adapter(model: PeftModel, folder: Path, scratch: Path, name: str, start
     model.save_pretrained(scratch, selected_adapters=[TRAINED])
     before = load_file(start[0]) if start else {}
     check_tensors(load_file(scratch / ADAPTER), set(tensors_of(model, TRAINED)), before)
+    if (scratch / ADAPTER).stat().st_size < LEAST_BYTES:
+        raise IntegrityError(f"adapter: expected {LEAST_BYTES} bytes or more: it holds next to nothing.")
     config = json.loads((scratch / CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = name
     if isinstance(config["target_modules"], list):

@@ -99,17 +99,24 @@ def teacher_prompt(
 
 
 def chosen_prompt(
-    choice: str, prompts: list[str], name: str, *, train: str, examples: Mapping[str, Any]
+    choice: str | Sequence[str], prompts: Sequence[str], name: str, *, train: str, examples: Mapping[str, Any]
 ) -> PromptFile | None:
-    """Return the prompt that the file ``choice`` gives to the teacher ``name``; ``None`` if it is dropped."""
-    entry = read_json(choice)["choices"][name]
+    """Return the prompt that the file ``choice`` gives to the teacher ``name``; ``None`` if it is dropped.
+
+    Without such a file there was no tournament, and ``prompts`` are one.
+    """
+    if not choice:
+        (only,) = prompts
+        return teacher_prompt(only, train, examples)
+    file = str(choice)
+    entry = read_json(file)["choices"][name]
     if not entry["kept"]:
         return None
     files = {Path(path).stem: path for path in prompts}
     if entry["prompt"] not in files:
         raise DataError(
             problem(
-                choice,
+                file,
                 f"choices.{name}.prompt",
                 expected=f"one of {sorted(files)}",
                 found=entry["prompt"],

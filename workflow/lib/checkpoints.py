@@ -6,16 +6,19 @@ and digest of every file, and ``newest`` returns the last one that still agrees 
 
 import shutil
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from workflow.lib.errors import DataError
+from workflow.lib.errors import DataError, Preempted, StuckError
 from workflow.lib.files import read_json, sha256, write_json
 
 SEAL = "COMPLETE.json"
 CHECKPOINT_EVERY = 300.0  # seconds
-PROGRESS_EVERY = 60.0  # seconds between two lines in the log
+ATTEMPTS = "attempts.json"
+MOST_ATTEMPTS = 5  # from one checkpoint, or from the start, that may be cut off before the next one
 
 
 def seal(checkpoint: Path) -> None:
@@ -59,6 +62,34 @@ def newest(folder: Path) -> Path | None:
         checkpoint.rename(aside)
         print(f"checkpoint {checkpoint} set aside: {fault}", flush=True)
     return None
+
+
+@contextmanager
+def counted(folder: Path, checkpoint: Path | None) -> Iterator[None]:
+    """Count, within the block, an attempt to get beyond ``checkpoint``; refuse one after ``MOST_ATTEMPTS``.
+
+    An attempt that is killed, or preempted without a new checkpoint, stays counted. One that ends in an error
+    of its own does not count: it has said what to do.
+
+    Raises:
+        StuckError: As many attempts as may be were cut off at the same place.
+    """
+    record, place = folder / ATTEMPTS, checkpoint.name if checkpoint else "the start"
+    before: dict[str, Any] = read_json(record) if record.exists() else {"from": place, "attempts": 0}
+    attempts: int = before["attempts"] if before["from"] == place else 0
+    if attempts >= MOST_ATTEMPTS:
+        raise StuckError(
+            f"{attempts} attempts from {place} were cut off before the next checkpoint. Fix: give the job "
+            f"more time or memory (a checkpoint is due every {CHECKPOINT_EVERY:.0f} s), then delete {record}."
+        )
+    write_json(record, {"from": place, "attempts": attempts + 1})
+    try:
+        yield
+    except Preempted:
+        raise
+    except BaseException:
+        write_json(record, {"from": place, "attempts": attempts})
+        raise
 
 
 class StopSignal:

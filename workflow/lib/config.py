@@ -4,6 +4,7 @@ Snakemake reads the files itself, with a loader that keeps the last of two equal
 for text. Here they are read again to say so, with file and line.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from jsonschema.exceptions import ValidationError
 
 from workflow.lib.errors import DataError, shorten
 from workflow.lib.references import Keys, reference_problems, suggest
+from workflow.lib.trials import points
 
 LARGEST = 1_000_000  # bytes of a config file
 DEEPEST = 20  # levels of nesting
@@ -88,6 +90,7 @@ def study_problems(
         return problems
     found_in_schema = list(_schema_problems(config, schema))
     pairs = found_in_schema or list(reference_problems(config, Path(root)))
+    pairs = pairs or list(_trial_problems(config, schema, Path(root)))
     return [f"{_place(trees, keys)}{_dotted(keys)}: {text}" for keys, text in pairs]
 
 
@@ -111,6 +114,23 @@ def _schema_problems(config: dict[str, Any], schema: dict[str, Any]) -> Iterator
         yield from _told(error)
 
 
+def _trial_problems(config: dict[str, Any], schema: dict[str, Any], root: Path) -> Iterator[tuple[Keys, str]]:
+    """Yield what would be wrong with the study if a method had the settings of one of its trials.
+
+    The study itself must be sound: then what is wrong comes from the trial, and is told where it is listed.
+    """
+    methods = {"$defs": schema["$defs"], "properties": {"methods": schema["properties"]["methods"]}}
+    told: set[tuple[Keys, str]] = set()
+    for method, grid in (config["sweeps"] or {"methods": {}})["methods"].items():
+        for point in points(grid):
+            settings = {**config["methods"][method], **point}
+            tried = {**config, "methods": {**config["methods"], method: settings}}
+            for keys, text in list(_schema_problems(tried, methods)) or reference_problems(tried, root):
+                if (keys, text) not in told:
+                    told.add((keys, text))
+                    yield ("sweeps", *keys), text
+
+
 def _told(error: ValidationError) -> Iterator[tuple[Keys, str]]:
     """Tell one schema error; where several kinds of a thing are allowed, those of the kind named."""
     keys: Keys = tuple(error.absolute_path)
@@ -119,11 +139,19 @@ def _told(error: ValidationError) -> Iterator[tuple[Keys, str]]:
     if error.validator == "oneOf":
         yield from _told_by_kind(error, keys, schema)
     elif error.validator == "additionalProperties":
-        known = sorted(schema["properties"])
+        known = _known_keys(schema)
+        patterns = schema.get("patternProperties", {})
         for key in sorted(set(instance) - set(known)):
-            yield (*keys, key), f"not a known key.{suggest(key, known)}"
+            if not any(re.search(pattern, key) for pattern in patterns):
+                yield (*keys, key), f"not a known key.{suggest(key, known)}"
     else:
         yield keys, _sentence(instance, str(error.validator), error.validator_value, schema, error.message)
+
+
+def _known_keys(schema: Any) -> list[str]:
+    """Return the keys that a mapping may have; of a pattern, its plain beginning."""
+    stems = (pattern.strip("^").partition("(")[0] for pattern in schema.get("patternProperties", ()))
+    return sorted([*schema.get("properties", ()), *stems])
 
 
 def _told_by_kind(error: ValidationError, keys: Keys, schema: Any) -> Iterator[tuple[Keys, str]]:
@@ -143,6 +171,7 @@ def _told_by_kind(error: ValidationError, keys: Keys, schema: Any) -> Iterator[t
 def _sentence(instance: Any, validator: str, wanted: Any, schema: Any, message: str) -> str:
     found = shorten(instance)
     meaning = schema.get("description", message)
+    wanted = " or ".join(wanted) if validator == "type" and isinstance(wanted, list) else wanted
     if validator == "required":
         missing = [key for key in wanted if key not in instance]
         return f"key '{missing[0]}' is missing. Fix: add it (see config/README.md)."

@@ -28,7 +28,12 @@ DISAGREEMENT: dict[str, Score] = {
     "untold": lambda s: s.untold,
     "teachers": lambda s: None if s.teacher_agreement is None else 1 - s.teacher_agreement,
 }
-"""Scores of ambiguity; the first is the one that the rule ``ambiguous_below`` cuts."""
+"""Scores of ambiguity; the rule ``ambiguous_below`` cuts the one that ``ambiguous_by`` names."""
+AGREED: dict[str, Score] = {
+    "vote_share": lambda s: s.vote_share,
+    "untold": lambda s: None if s.untold is None else 1 - s.untold,
+}
+"""What ``ambiguous_below`` is a limit of, as in ``workflow.lib.problems.AGREEMENT``."""
 AGAINST_GOLD: dict[str, Score] = {
     "gold_share": lambda s: None if s.gold_share is None else 1 - s.gold_share,
     "vote_share": lambda s: None if s.answer is None else s.vote_share if s.majority != s.answer else 0.0,
@@ -92,15 +97,19 @@ def compared(signals: Sequence[ProblemSignals], kind: str, scores: dict[str, Sco
     return lines
 
 
-def detection(signals: Iterable[ProblemSignals]) -> dict[str, Any] | None:
+def detection(signals: Iterable[ProblemSignals], by: str = "vote_share") -> dict[str, Any] | None:
     """Score the ambiguity rule against the problems known to be ambiguous, or ``None`` without any.
 
-    The score of a problem is 1 − vote share. Problems that nobody answered take no part, and are counted.
-    ``thresholds`` tells what each value of ``rationales.ambiguous_below`` would have flagged.
+    The first score is that of the rule, as 1 − vote share. Problems that nobody answered take no part, and
+    are counted. ``thresholds`` tells what each value of ``rationales.ambiguous_below`` would have flagged.
+
+    Args:
+        signals: What the samples say of each problem.
+        by: The measure that the rule cuts, ``rationales.ambiguous_by``.
     """
     every = list(signals)
     voted = [s for s in every if s.vote_share > 0]
-    scores = compared(voted, AMBIGUOUS, DISAGREEMENT)
+    scores = compared(voted, AMBIGUOUS, {by: DISAGREEMENT[by], **DISAGREEMENT})
     if not scores:
         return None
     planted, sound = scores[0]["planted"], scores[0]["sound"]
@@ -113,11 +122,19 @@ def detection(signals: Iterable[ProblemSignals]) -> dict[str, Any] | None:
         **hits_of([s for s in voted if s.ambiguous], AMBIGUOUS, planted),
         "thresholds": [
             {"ambiguous_below": below}
-            | hits_of([s for s in voted if s.answer is not None and s.vote_share < below], AMBIGUOUS, planted)
+            | hits_of(
+                [s for s in voted if s.answer is not None and _below(AGREED[by](s), below)],
+                AMBIGUOUS,
+                planted,
+            )
             for below in THRESHOLDS
         ],
         "scores": scores,
     }
+
+
+def _below(agreement: float | None, limit: float) -> bool:
+    return agreement is not None and agreement < limit
 
 
 def label_detection(signals: Iterable[ProblemSignals]) -> dict[str, Any] | None:

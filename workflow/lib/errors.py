@@ -41,10 +41,34 @@ class DeviceMemoryError(PlumblineError):
     exit_code = 6
 
 
+class StuckError(PlumblineError):
+    """A job that is stopped again and again before it gets any further: somebody has to look."""
+
+    exit_code = 1
+
+
 class Preempted(PlumblineError):
     """The job was told to stop and left a checkpoint: run it again to go on."""
 
     exit_code = 75
+
+
+class ChildError(PlumblineError):
+    """A process that this one started and that ended in a way that no other error stands for."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        """Take over the exit code of the process."""
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+TOLD = (DataError, DependencyError, IntegrityError, NumericalError, DeviceMemoryError, Preempted)
+
+
+def error_of(exit_code: int, message: str) -> PlumblineError:
+    """Return the error that a process with this exit code ended in."""
+    kinds = {kind.exit_code: kind for kind in TOLD}
+    return kinds[exit_code](message) if exit_code in kinds else ChildError(message, exit_code)
 
 
 def problem(where: str, field: str, *, expected: str, found: object, fix: str) -> str:

@@ -22,7 +22,7 @@ from workflow.lib.records import Problem, Sample, load, table
 from workflow.lib.scoring import check_tokens, count_cut, documents, prompts_of, samples_of
 
 BASE = "base"
-HARDWARE = ("device", "precision", "attention", "evaluation_batch")  # what can move a score
+HARDWARE = ("device", "precision", "quantisation", "attention", "evaluation_batch")  # what can move a score
 PACKAGES = ("lm_eval", "peft", "tokenizers", "torch", "transformers")
 
 

@@ -9,6 +9,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from workflow.lib.families import family
 from workflow.lib.files import copy_file, replacing, write_json
 from workflow.lib.wording import count, listed, shorten, visible
 
@@ -33,6 +34,8 @@ LOOKS = {
     "sft": Look("SFT", "#4477aa", "s"),
     "dpo": Look("DPO", "#aa3377", "D"),
     "orpo": Look("ORPO", "#228833", "^"),
+    "kto": Look("KTO", "#332288", "<"),
+    "simpo": Look("SimPO", "#661100", ">"),
     "ppo": Look("PPO", "#ee6677", "v"),
     "reward": Look("Reward model", "#999933", "P"),
 }
@@ -45,6 +48,8 @@ DARK = {
     "#4477aa": "#79aee0",
     "#aa3377": "#dd77b4",
     "#228833": "#55bb66",
+    "#332288": "#a79cf2",
+    "#661100": "#cf9a6b",
     "#ee6677": "#ff8b98",
     "#999933": "#c6c65a",
 }
@@ -69,14 +74,22 @@ class Facet:
 
 
 def look(method: str) -> Look:
-    """Return the look of ``method``; one that is not in the map is drawn in ink under its own name."""
-    return LOOKS[method] if method in LOOKS else Look(shorten(method, LONGEST_LABEL), INK, "X")
+    """Return the look of ``method``; another use of a trainer, as ``dpo-ipo``, shares its colour only."""
+    if method in LOOKS:
+        return LOOKS[method]
+    trainer = family(method)
+    if trainer not in LOOKS:
+        return Look(shorten(method, LONGEST_LABEL), INK, "X")
+    label = f"{LOOKS[trainer].label} {method.removeprefix(trainer + '-')}"
+    return Look(shorten(label, LONGEST_LABEL), LOOKS[trainer].colour, "X")
 
 
 def ordered(methods: Iterable[str]) -> list[str]:
     """Return the distinct ``methods`` in the one order of all figures and tables."""
     order = list(LOOKS)
-    return sorted(set(methods), key=lambda m: (order.index(m) if m in order else len(order), m))
+    return sorted(
+        set(methods), key=lambda m: (order.index(family(m)) if family(m) in order else len(order), m)
+    )
 
 
 def facets(rows: Sequence[Row]) -> list[Facet]:

@@ -80,12 +80,16 @@ def ask_pairs(pairs: Sequence[GivenPair], split: str, render: Render, choice: Ch
 
 
 def ask_passages(passages: Iterable[Passage], split: str, render: Render, choice: Choice) -> list[Asked]:
-    """Return every passage as its first tokens, and the rest of it as the completion to imitate."""
+    """Return every passage as its first tokens, and the rest of it as the completion to imitate.
+
+    A prompt that ends within a word gives none: completions are trimmed, and templates set them apart.
+    """
     asked = []
     for passage in sorted(passages, key=lambda passage: passage.problem_id):
         problem = asking(passage, passage.prompt)
-        rest = completion(passage.text.removeprefix(passage.prompt), passage.problem_id)
-        good = [rest] if rest.text else []
+        rest = passage.text.removeprefix(passage.prompt)
+        apart = rest[:1].isspace() or passage.prompt[-1:].isspace()
+        good = [completion(rest, passage.problem_id)] if apart and rest.strip() else []
         asked.append(take(problem, split, render(problem), good, [], len(good), choice))
     return asked
 

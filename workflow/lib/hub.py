@@ -36,8 +36,8 @@ from workflow.lib.files import CHUNK, sha256
 PARALLEL = 4  # downloads at a time
 FORBIDDEN = (401, 403)
 WITHOUT_NETWORK = (
-    "run `snakemake --cores 1 --until fetch_model fetch_dataset` where the network is (a login node), "
-    "or point PLUMBLINE_MIRROR or HF_ENDPOINT at a mirror (docs/datasets.md)"
+    "run `snakemake --cores 1 --until fetch_model fetch_adapter fetch_dataset` where the network is (a login "
+    "node), or point PLUMBLINE_MIRROR or HF_ENDPOINT at a mirror (docs/datasets.md)"
 )
 
 

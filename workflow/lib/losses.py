@@ -3,9 +3,12 @@
 Shapes: ``B`` rows, ``T`` positions. ``logps`` are log-probabilities in nats; a mask is boolean, true where
 a position counts. Nothing here knows a model, a trainer or a device.
 
-Papers: DPO (Rafailov et al. 2023, arXiv 2305.18290), Iterative RPO (Pang et al. 2024, 2404.19733), ORPO
-(Hong et al. 2024, 2403.07691), InstructGPT (Ouyang et al. 2022, 2203.02155), PPO (Schulman et al. 2017,
-1707.06347), GAE (Schulman et al. 2016, 1506.02438), KL estimators (Schulman 2020, "Approximating KL").
+Papers: DPO (Rafailov et al. 2023, arXiv 2305.18290), cDPO (Mitchell 2023, "A note on DPO with noisy
+preferences"), rDPO (Chowdhury et al. 2024, 2403.00409), IPO (Azar et al. 2023, 2310.12036), Iterative RPO
+(Pang et al. 2024, 2404.19733), ORPO (Hong et al. 2024, 2403.07691), KTO (Ethayarajh et al. 2024, 2402.01306),
+SimPO (Meng et al. 2024, 2405.14734), InstructGPT (Ouyang et al. 2022, 2203.02155), Llama 2 (Touvron et al.
+2023, 2307.09288), centring (Eisenstein et al. 2023, 2312.09244), PPO (Schulman et al. 2017, 1707.06347), GAE
+(Schulman et al. 2016, 1506.02438), KL estimators (Schulman 2020, "Approximating KL").
 """
 
 import torch
@@ -48,6 +51,37 @@ def dpo_sigmoid(
     return -logsigmoid(beta * margin)  # DPO (7)
 
 
+def dpo_conservative(straight: Tensor, flipped: Tensor, noise: float) -> Tensor:
+    """Return the cDPO loss of each pair, (B,): the mean over labels of which a share ``noise`` is wrong.
+
+    Args:
+        straight: ``dpo_sigmoid`` of the pairs as they are labelled, (B,).
+        flipped: The same with chosen and rejected exchanged, (B,).
+        noise: Share of pairs whose label is thought to be the wrong way round, 0 to 0.5.
+    """
+    return (1.0 - noise) * straight + noise * flipped
+
+
+def dpo_robust(straight: Tensor, flipped: Tensor, noise: float) -> Tensor:
+    """Return the rDPO loss of each pair, (B,): its mean over flips at the rate ``noise`` is the clean loss.
+
+    The arguments are those of ``dpo_conservative``; ``noise`` below 0.5.
+    """
+    return ((1.0 - noise) * straight - noise * flipped) / (1.0 - 2.0 * noise)  # rDPO, section 3.1
+
+
+def dpo_ipo(
+    chosen: Tensor, rejected: Tensor, reference_chosen: Tensor, reference_rejected: Tensor, beta: float
+) -> Tensor:
+    """Return the IPO loss of each pair, (B,); all arguments are mean log-probabilities per token, (B,).
+
+    ``beta`` is the paper's τ. Departure: the paper sums over tokens; the mean is what its authors ran, as TRL
+    reports from them.
+    """
+    margin = (chosen - reference_chosen) - (rejected - reference_rejected)
+    return (margin - 1.0 / (2.0 * beta)) ** 2  # IPO (17)
+
+
 def orpo_odds_ratio(chosen: Tensor, rejected: Tensor) -> Tensor:
     """Return the odds-ratio loss of each pair, (B,).
 
@@ -59,9 +93,56 @@ def orpo_odds_ratio(chosen: Tensor, rejected: Tensor) -> Tensor:
     return -logsigmoid(log_odds)  # ORPO (7), log-odds by ORPO (4)
 
 
-def bradley_terry(chosen: Tensor, rejected: Tensor) -> Tensor:
-    """Return the reward model's loss of each pair, (B,); both arguments are scores, (B,)."""
-    return -logsigmoid(chosen - rejected)  # InstructGPT (1)
+def simpo(chosen: Tensor, rejected: Tensor, beta: float, gamma: float) -> Tensor:
+    """Return the SimPO loss of each pair, (B,).
+
+    Args:
+        chosen: Mean log-probability per token of the chosen completions, (B,).
+        rejected: The same of the rejected completions, (B,).
+        beta: Scale of the reward.
+        gamma: Margin by which the chosen reward should exceed the rejected one.
+    """
+    return -logsigmoid(beta * (chosen - rejected) - gamma)  # SimPO (6)
+
+
+def kto_divergence(logps: Tensor, reference: Tensor) -> Tensor:
+    """Return the reference point of KTO, a scalar without gradient, from completions of other prompts.
+
+    Args:
+        logps: Summed log-probability of each completion after a prompt that it does not belong to, (B,).
+        reference: The same under the reference policy, (B,).
+    """
+    return (logps - reference).mean().clamp(min=0.0).detach()  # KTO, section 4.1, estimate of z_0
+
+
+def kto(logps: Tensor, reference: Tensor, desirable: Tensor, divergence: Tensor, beta: float) -> Tensor:
+    """Return the KTO loss of each completion before its weight, (B,).
+
+    Args:
+        logps: Summed log-probabilities, (B,).
+        reference: The same under the reference policy, (B,).
+        desirable: Which completions are good ones, boolean, (B,).
+        divergence: ``kto_divergence``.
+        beta: Strength of the pull towards the reference.
+    """
+    gain = (logps - reference) - divergence
+    return 1.0 - torch.sigmoid(beta * torch.where(desirable, gain, -gain))  # KTO (7), weights apart
+
+
+def bradley_terry(chosen: Tensor, rejected: Tensor, margin: Tensor | float = 0.0) -> Tensor:
+    """Return the reward model's loss of each pair, (B,).
+
+    Args:
+        chosen: Scores of the chosen completions, (B,).
+        rejected: Scores of the rejected completions, (B,).
+        margin: By how much the chosen score should be the higher one, (B,).
+    """
+    return -logsigmoid(chosen - rejected - margin)  # InstructGPT (1), with the margin Llama 2 (2)
+
+
+def centring(chosen: Tensor, rejected: Tensor) -> Tensor:
+    """Return what keeps the scores of each pair around 0, (B,); the arguments are scores, (B,)."""
+    return (chosen + rejected) ** 2  # centring (2)
 
 
 def kl_k1(logps: Tensor, reference: Tensor) -> Tensor:

@@ -43,12 +43,14 @@ def describe_model(snapshot: str | Path, **about: Any) -> dict[str, Any]:
     """Return the manifest of the model in ``snapshot``: ``about`` with files, digest and parameters.
 
     Raises:
-        DataError: The folder has no configuration, no tokenizer or no safetensors weights.
+        DataError: The folder has no configuration, no tokenizer (of a classifier ``vocab.txt`` will do) or no
+            safetensors weights.
     """
     files = list_files(snapshot)
     names = {entry["path"] for entry in files}
     weights = sorted(name for name in names if name.endswith(".safetensors"))
-    missing = {"config.json", "tokenizer.json"} - names
+    needed = {"config.json", "vocab.txt" if "vocab.txt" in names else "tokenizer.json"}
+    missing = needed - names
     if missing or not weights:
         lacking = ", ".join(sorted(missing) or ["*.safetensors"])
         raise DataError(
@@ -60,7 +62,26 @@ def describe_model(snapshot: str | Path, **about: Any) -> dict[str, Any]:
 
 def count_parameters(path: str | Path) -> int:
     """Return the number of values in a safetensors file, read from its header alone."""
+    return sum(math.prod(shape) for shape in shapes_of(path).values())
+
+
+def shapes_of(path: str | Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor in a safetensors file by its name, read from the header alone.
+
+    Raises:
+        IntegrityError: The file is cut off, or of another format.
+    """
+    size = Path(path).stat().st_size
     with Path(path).open("rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        header = json.loads(stream.read(length))
-    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+        start = stream.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
+        text = stream.read(length) if length <= size else b""
+    try:
+        header = json.loads(text)
+        header.pop("__metadata__", None)
+        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        raise IntegrityError(f"{path}: expected a safetensors file, found another header: {error}") from error
+    if 8 + length + end != size:
+        raise IntegrityError(f"{path}: expected {8 + length + end} bytes, found {size}. Fix: get it again.")
+    return {name: tuple(entry["shape"]) for name, entry in header.items()}

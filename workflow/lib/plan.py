@@ -6,13 +6,16 @@ workflow (``config/expected/<device>.csv``) where there is none. Sizes of fetche
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
 
 BENCHMARKS = Path("results/benchmarks")
+TRAININGS = ("train", "try_settings")
+EVALUATIONS = ("evaluate", "evaluate_rewards", "score_trials")
+NO_LICENCE = {"licence": "licence not stated"}  # of what lies in a local folder
 
 
 class Job(Protocol):
@@ -91,22 +94,32 @@ def planned_fetches(jobs: Iterable[Job], study: dict[str, Any]) -> list[Fetch]:
         jobs: Planned jobs.
         study: The checked configuration.
     """
-    found: list[Fetch] = []
-    for job in jobs:
-        rule = str(job.rule.name)
-        if rule == "fetch_dataset":
-            found += fetches_of(str(job.wildcards.dataset), study["datasets"][job.wildcards.dataset])
-        elif rule == "fetch_model":
-            name = str(job.wildcards.model)
-            settings = {"files": ["*"], "licence": "licence not stated", **study["models"][name]}
-            found.append(fetch_of(name, settings, settings["licence"]))
+    found = [
+        fetch for job in jobs if job.rule.name in FETCHES for fetch in FETCHES[job.rule.name](job, study)
+    ]
     return sorted(found, key=lambda fetch: fetch.name)
 
 
-def fetches_of(dataset: str, settings: dict[str, Any]) -> Iterator[Fetch]:
+def fetches_of_dataset(job: Job, study: dict[str, Any]) -> Iterator[Fetch]:
     """Yield what the sources of a dataset fetch."""
+    dataset = str(job.wildcards.dataset)
+    settings = study["datasets"][dataset]
     for source in settings["sources"]:
         yield fetch_of(f"{dataset}/{source['name']}", source, settings["licence"])
+
+
+def fetches_of_model(job: Job, study: dict[str, Any]) -> Iterator[Fetch]:
+    """Yield what a model fetches."""
+    name = str(job.wildcards.model)
+    settings = {"files": ["*"], **NO_LICENCE, **study["models"][name]}
+    yield fetch_of(name, settings, settings["licence"])
+
+
+def fetches_of_adapter(job: Job, study: dict[str, Any]) -> Iterator[Fetch]:
+    """Yield what the adapter of a teacher fetches."""
+    name = str(job.wildcards.teacher)
+    settings = {"files": ["adapter_*"], **NO_LICENCE, **study["teachers"][name]["adapter"]}
+    yield fetch_of(f"{name} (adapter)", settings, settings["licence"])
 
 
 def fetch_of(name: str, settings: dict[str, Any], licence: str) -> Fetch:
@@ -116,6 +129,13 @@ def fetch_of(name: str, settings: dict[str, Any], licence: str) -> Fetch:
     root = Path(settings["path"])
     files = {path for pattern in settings["files"] for path in root.glob(pattern) if path.is_file()}
     return Fetch(name, f"folder {root}", sum(size_of(path) for path in files) / 1e6, licence)
+
+
+FETCHES: dict[str, Callable[[Job, dict[str, Any]], Iterator[Fetch]]] = {
+    "fetch_dataset": fetches_of_dataset,
+    "fetch_model": fetches_of_model,
+    "fetch_adapter": fetches_of_adapter,
+}
 
 
 def plan_summary(dag: Dag, expected: dict[str, tuple[float, float]], study: dict[str, Any]) -> str:
@@ -147,8 +167,8 @@ def cost_of(jobs: list[Job], expected: dict[str, tuple[float, float]]) -> str:
         time, size = shipped[0] if time is None else time, shipped[1] if size is None else size
         seconds, megabytes = seconds + (time or 0.0), megabytes + (size or 0.0)
         unknown += time is None
-    evaluations = counts["evaluate"] + counts["evaluate_rewards"]
-    head = f"Plan: {len(jobs)} jobs, {counts['train']} trainings, {evaluations} evaluations."
+    trainings, evaluations = (sum(counts[rule] for rule in rules) for rules in (TRAININGS, EVALUATIONS))
+    head = f"Plan: {len(jobs)} jobs, {trainings} trainings, {evaluations} evaluations."
     if unknown == len(jobs):
         return f"{head}\nTime and disk: no run on this kind of device to judge by yet."
     rest = f"; {unknown} jobs of unknown length" if unknown else ""

@@ -4,6 +4,7 @@ An adapter that is broken, made for another base or not applied would score exac
 without any error from below; so what was loaded is compared with the file, and what it does is measured.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
-from workflow.lib.errors import IntegrityError
+from workflow.lib.errors import IntegrityError, NumericalError
 from workflow.lib.files import read_json
 
 WEIGHTS = "adapter_model.safetensors"
@@ -77,7 +78,8 @@ def logit_change(policies: PeftModel, name: str, ids: Sequence[int]) -> float:
     """Return the largest change of a logit that the adapter ``name`` makes on the prompt ``ids``.
 
     Raises:
-        IntegrityError: There is none, or it is not finite: the adapter does nothing, or is not applied.
+        IntegrityError: There is none: the adapter does nothing, or is not applied.
+        NumericalError: It is not finite.
     """
     prompt = torch.tensor([list(ids)], device=policies.device)
     with torch.no_grad():
@@ -86,7 +88,9 @@ def logit_change(policies: PeftModel, name: str, ids: Sequence[int]) -> float:
         with active(policies, name):
             after = policies(prompt).logits
     change = float((after - before).abs().max())
-    if not 0.0 < change < float("inf"):
+    if not math.isfinite(change):
+        raise NumericalError(f"adapter '{name}': a logit is not finite. Fix: lower the learning rate.")
+    if change == 0.0:
         raise IntegrityError(
             f"adapter '{name}': expected other logits than the base's, found a change of {change}. "
             "Fix: train it again; it would score exactly like the base."

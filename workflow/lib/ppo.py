@@ -6,7 +6,6 @@ micro-batches only split the passes and add up exactly. Every draw has a generat
 and update, so a training that is resumed goes on as if it had not stopped.
 """
 
-import math
 import shutil
 import time
 from collections import Counter
@@ -15,22 +14,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 
 from workflow.lib import losses
 from workflow.lib.adapters import TRAINED
-from workflow.lib.checkpoints import CHECKPOINT_EVERY, PROGRESS_EVERY, StopSignal, newest, seal
+from workflow.lib.budgets import Share
+from workflow.lib.checkpoints import CHECKPOINT_EVERY, StopSignal, newest, seal
 from workflow.lib.errors import NumericalError, Preempted
 from workflow.lib.files import read_json, write_json
-from workflow.lib.rollouts import Crew, Packed, Sampled, pack
+from workflow.lib.health import Alarms, check, explained_variance, repetition
+from workflow.lib.kl import CONTROLS, ESTIMATORS
+from workflow.lib.progress import Progress
+from workflow.lib.rewards import Asked, Episode, Reward, Special
+from workflow.lib.rollouts import VALUE, Crew, Packed, Sampled, pack
+from workflow.lib.samplers import Draw, Sampler, generator_of
+from workflow.lib.values import Value
 
 MAX_GRAD_NORM = 1.0
 STATE = "state.pt"  # read with weights_only: tensors and plain values
 HISTORY = "history.json"
-COLLAPSED = 0.01  # share of the first update's entropy below which the policy has collapsed
 
 
 @dataclass(frozen=True)
@@ -43,23 +47,17 @@ class Hyperparameters:
     epochs_per_batch: int  # optimizer steps per update
     max_new_tokens: int
     temperature: float
-    kl_coefficient: float  # reward lost per nat of log π/π_ref
+    kl_coefficient: float  # reward lost per nat of divergence, in the first update
+    kl_estimator: str  # key of ``workflow.lib.kl.ESTIMATORS``
+    kl_control: Mapping[str, Any]  # "kind", a key of ``workflow.lib.kl.CONTROLS``, and what that needs
     clip_range: float
     value_clip_range: float
     value_weight: float
     gamma: float
     gae_lambda: float
     missing_eos_penalty: float  # score lost by a response that was cut
-    max_kl: float  # nats per response above which the training is stopped
-
-
-@dataclass(frozen=True)
-class Special:
-    """The tokens that mean something: ``tail`` is what the chat template puts after EOS."""
-
-    eos: int
-    pad: int
-    tail: list[int]
+    centre_scores: bool  # subtract the first update's mean score from all: the value has less to learn
+    alarms: Mapping[str, float]  # fields of ``workflow.lib.health.Alarms``
 
 
 @dataclass(frozen=True)
@@ -71,6 +69,17 @@ class Batch:
     values: Tensor
     advantages: Tensor  # whitened
     returns: Tensor
+
+
+@dataclass(frozen=True)
+class Team:
+    """Who takes part in a training."""
+
+    crew: Crew
+    sampler: Sampler
+    reward: Reward
+    value: Value
+    special: Special
 
 
 def token_rewards(scores: Tensor, kl: Tensor, mask: Tensor, coefficient: float) -> Tensor:
@@ -86,37 +95,6 @@ def token_rewards(scores: Tensor, kl: Tensor, mask: Tensor, coefficient: float) 
     last = mask.shape[1] - 1 - mask.flip(1).int().argmax(dim=1)
     rewards[torch.arange(len(scores)), last] += scores
     return rewards
-
-
-def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> float:
-    """Return 1 - Var(returns - values) / Var(returns) over the mask; 0 where the returns do not vary."""
-    total = returns[mask].var(correction=0)
-    left = (returns - values)[mask].var(correction=0)
-    return float(1.0 - left / total) if total > 0 else 0.0
-
-
-def check_health(record: Mapping[str, float], first_entropy: float, max_kl: float) -> None:
-    """Raise ``NumericalError`` that names what is wrong with an update, if anything is."""
-    at = f"PPO update {record['step']:.0f}"
-    for name, value in record.items():
-        if not math.isfinite(value):
-            raise NumericalError(f"{at}: {name} is {value}. Fix: lower the learning rate.")
-    if record["kl"] > max_kl:
-        raise NumericalError(
-            f"{at}: kl to the reference is {record['kl']:.3g} nats per response, max_kl is {max_kl:g}. "
-            "Fix: raise kl_coefficient or lower the learning rate."
-        )
-    if record["entropy"] < COLLAPSED * first_entropy:
-        raise NumericalError(
-            f"{at}: entropy collapsed from {first_entropy:.3g} to {record['entropy']:.3g} nats per token. "
-            "Fix: raise kl_coefficient or lower the learning rate."
-        )
-
-
-def generator_of(*key: int, device: str | torch.device = "cpu") -> torch.Generator:
-    """Return a generator seeded by ``key``: other keys, other streams."""
-    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-    return torch.Generator(device).manual_seed(int(state))
 
 
 def picked(rows: int, batch_size: int, update: int, seed: int) -> list[int]:
@@ -139,82 +117,76 @@ def spread(values: Tensor, mask: Tensor) -> Tensor:
 class Ppo:
     """A policy in training; ``step`` makes one update and returns its record."""
 
-    def __init__(
-        self, crew: Crew, settings: Hyperparameters, special: Special, *, seed: int, micro: int
-    ) -> None:
-        """Take ``crew``'s policy into training, ``micro`` rows per pass."""
-        self._crew = crew
+    def __init__(self, team: Team, settings: Hyperparameters, *, seed: int, micro: int) -> None:
+        """Take the team's policy into training, ``micro`` rows per pass."""
+        self._crew, self._team = team.crew, team
         self.settings = settings
-        self._special = special
+        self.alarms = Alarms(**settings.alarms)
         self.seed = seed
         self._micro = micro
-        self.value = torch.nn.Linear(crew.base.config.hidden_size, 1).to(crew.base.device)
-        torch.nn.init.zeros_(self.value.weight)
-        torch.nn.init.zeros_(self.value.bias)
-        policy = [p for p in crew.model.parameters() if p.requires_grad]
-        self._parameters = [*policy, *self.value.parameters()]
+        self._coefficient = settings.kl_coefficient
+        self._centre: float | None = None if settings.centre_scores else 0.0
+        self._parameters = [*self._crew.parameters(TRAINED), *team.value.parameters()]
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=settings.learning_rate, weight_decay=0.0, fused=True
         )
 
-    def step(self, update: int, prompts: Sequence[list[int]]) -> dict[str, float]:
-        """Make update number ``update``, from 0, on ``prompts``, one response each; return its record."""
+    def step(self, update: int, asked: Sequence[Asked], done: float | None = None) -> dict[str, float]:
+        """Make update number ``update``, from 0, on ``asked``, one response each; return its record.
+
+        Args:
+            update: Its number.
+            asked: The prompts.
+            done: Share of the way before it, which the learning rate follows; ``None``: that of the updates.
+        """
         settings = self.settings
-        prompts = sorted(prompts, key=len)  # micro-batches of like lengths hold little padding
-        sampled = self._crew.sample(
-            prompts,
-            self.value,
-            longest=settings.max_new_tokens,
-            temperature=settings.temperature,
-            eos=self._special.eos,
-            pad=self._special.pad,
-            generator=generator_of(self.seed, 1, update, device=self._crew.base.device),
-        )
-        batch, record = self._judge(prompts, sampled)
-        rate = settings.learning_rate * (1.0 - update / settings.updates)
+        asked = sorted(asked, key=lambda a: len(a.ids))  # micro-batches of like lengths hold little padding
+        draw = Draw(settings.max_new_tokens, settings.temperature, self._team.special, self.seed, update)
+        sampled = self._team.sampler.sample([a.ids for a in asked], self._team.value.head, draw)
+        batch, record = self._judge(asked, sampled)
+        rate = settings.learning_rate * (1.0 - (update / settings.updates if done is None else done))
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         for _ in range(settings.epochs_per_batch):
             record |= self._learn(batch)
-        return {"step": update + 1, **record, "learning_rate": rate}
+        record |= {"learning_rate": rate, "kl_coefficient": self._coefficient}
+        control = CONTROLS[settings.kl_control["kind"]]
+        self._coefficient = control(self._coefficient, record["kl"], len(asked), settings.kl_control)
+        return {"step": update + 1, **record}
 
     def _parts(self, rows: int) -> list[slice]:
         return [slice(i, min(i + self._micro, rows)) for i in range(0, rows, self._micro)]
 
     @torch.no_grad()
-    def _judge(self, prompts: Sequence[list[int]], sampled: Sampled) -> tuple[Batch, dict[str, float]]:
+    def _judge(self, asked: Sequence[Asked], sampled: Sampled) -> tuple[Batch, dict[str, float]]:
         """Return the batch with its advantages, and what there is to tell of it."""
-        settings, pad = self.settings, self._special.pad
-        ended = torch.tensor([response[-1] == self._special.eos for response in sampled.responses])
-        whole = pack(prompts, sampled.responses, pad)
-        anchors, scores = [], []
-        for part in self._parts(len(prompts)):
-            packed = pack(prompts[part], sampled.responses[part], pad)
-            anchors.append(self._crew.reference_logps(packed, settings.temperature))
-            closed = [self._closed(*row) for row in zip(prompts[part], sampled.responses[part], strict=True)]
-            scores.append(self._crew.scores(closed, pad))
-        told = (sampled.logps, torch.cat(anchors), sampled.values)
+        settings, special, prompts = self.settings, self._team.special, [a.ids for a in asked]
+        ended = torch.tensor([response[-1] == special.eos for response in sampled.responses])
+        whole = pack(prompts, sampled.responses, special.pad)
+        parts = self._parts(len(prompts))
+        packed = [pack(prompts[part], sampled.responses[part], special.pad) for part in parts]
+        anchors = [self._crew.reference_logps(part, settings.temperature) for part in packed]
+        told = (sampled.logps, torch.cat(anchors), self._team.value.before(sampled, packed))
         old, anchor, values = (spread(numbers.cpu(), whole.mask) for numbers in told)
-        score = torch.cat(scores).cpu()
-        penalised = score - settings.missing_eos_penalty * (~ended).float()
-        penalty = losses.kl_k1(old, anchor)
-        rewards = token_rewards(penalised, penalty, whole.mask, settings.kl_coefficient)
+        episodes = [Episode(*pair) for pair in zip(asked, sampled.responses, strict=True)]
+        scored = [self._team.reward.scores(episodes[part]) for part in parts]
+        scores = {name: torch.cat([part[name] for part in scored]) for name in scored[0]}
+        self._centre = float(scores["score"].mean()) if self._centre is None else self._centre
+        penalised = scores["score"] - self._centre - settings.missing_eos_penalty * (~ended).float()
+        penalty = ESTIMATORS[settings.kl_estimator](old, anchor)
+        rewards = token_rewards(penalised, penalty, whole.mask, self._coefficient)
         advantages, returns = losses.gae(rewards, values, whole.mask, settings.gamma, settings.gae_lambda)
         batch = Batch(whole, old, values, losses.masked_whiten(advantages, whole.mask), returns)
         return batch, {
-            "score": float(score.mean()),
+            **{name: float(of_each.mean()) for name, of_each in scores.items()},
             "kl": float((losses.kl_k3(old, anchor) * whole.mask).sum(1).mean()),
             "entropy": float(sampled.entropy.mean()),
             "explained_variance": explained_variance(values, returns, whole.mask),
             "length": float(whole.mask.sum(1).float().mean()),
             "eos": float(ended.float().mean()),
+            "repetition": repetition(sampled.responses),
             "tokens": float(sum(map(len, prompts)) + whole.mask.sum()),
         }
-
-    def _closed(self, prompt: list[int], response: list[int]) -> list[int]:
-        """Return the conversation as the reward model was trained on: closed, and as long as the template."""
-        end = [] if response[-1] == self._special.eos else [self._special.eos]
-        return prompt + response + end + self._special.tail
 
     def _learn(self, batch: Batch) -> dict[str, float]:
         """Take one optimizer step on the whole batch; return the means over its tokens."""
@@ -238,38 +210,56 @@ class Ppo:
         grids = (batch.old, batch.values, batch.advantages, batch.returns)
         device = self._crew.base.device
         old, before, advantages, returns = (g[part, :width][packed.mask].to(device) for g in grids)
+
+        def value_loss(values: Tensor) -> Tensor:
+            return losses.ppo_value(values, before, returns, settings.value_clip_range).sum() / count
+
         states = self._crew.states(packed.ids)
         logps = self._crew.logps(states, packed, settings.temperature)
-        values = self.value(states[:, :-1][packed.mask.to(device)].float()).squeeze(-1)
         policy_loss = losses.ppo_policy(logps, old, advantages, settings.clip_range).sum() / count
-        value_loss = losses.ppo_value(values, before, returns, settings.value_clip_range).sum() / count
-        torch.autograd.backward(policy_loss + settings.value_weight * value_loss)
+        value = self._team.value.learn(policy_loss, states, packed, value_loss, settings.value_weight)
         ratio = torch.exp(logps.detach() - old)
         clipped = (ratio - 1.0).abs() > settings.clip_range
         return {
             "policy_loss": float(policy_loss.detach()),
-            "value_loss": float(value_loss.detach()),
+            "value_loss": float(value.detach()),
             "ratio": float(ratio.sum()) / count,
             "clip_fraction": float(clipped.sum()) / count,
         }
 
     def state(self) -> dict[str, Any]:
         """Return all that a later process needs to go on."""
+        known = [name for name in (TRAINED, VALUE) if self._crew.parameters(name)]
         return {
-            "policy": get_peft_model_state_dict(self._crew.model, adapter_name=TRAINED),
-            "value": self.value.state_dict(),
+            "adapters": {
+                name: get_peft_model_state_dict(self._crew.model, adapter_name=name) for name in known
+            },
+            "head": self._team.value.head.state_dict(),
             "optimizer": self._optimizer.state_dict(),
+            "kl_coefficient": self._coefficient,
+            "centre": self._centre,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what ``state`` returned."""
-        set_peft_model_state_dict(self._crew.model, state["policy"], adapter_name=TRAINED)
-        self.value.load_state_dict(state["value"])
+        for name, tensors in state["adapters"].items():
+            set_peft_model_state_dict(self._crew.model, tensors, adapter_name=name)
+        self._team.value.head.load_state_dict(state["head"])
         self._optimizer.load_state_dict(state["optimizer"])
+        self._coefficient, self._centre = state["kl_coefficient"], state["centre"]
 
 
-def optimise(ppo: Ppo, prompts: Sequence[list[int]], work: Path, stop: StopSignal) -> list[dict[str, float]]:
+def optimise(
+    ppo: Ppo, asked: Sequence[Asked], work: Path, stop: StopSignal, share: Share | None = None
+) -> list[dict[str, float]]:
     """Make all updates, from the newest checkpoint in ``work`` if there is one; return their records.
+
+    Args:
+        ppo: The policy in training.
+        asked: All prompts.
+        work: Folder of the checkpoints.
+        stop: Signals of the system.
+        share: How far the training is; ``None``: as the updates of the settings say.
 
     Raises:
         NumericalError: An update was not healthy.
@@ -280,30 +270,33 @@ def optimise(ppo: Ppo, prompts: Sequence[list[int]], work: Path, stop: StopSigna
     if checkpoint is not None:
         ppo.restore(torch.load(checkpoint / STATE, weights_only=True))
         history = read_json(checkpoint / HISTORY)
-    saved = told = time.monotonic()
+    saved = time.monotonic()
     settings = ppo.settings
-    for update in range(len(history), settings.updates):
-        rows = picked(len(prompts), settings.batch_size, update, ppo.seed)
-        history.append(ppo.step(update, [prompts[row] for row in rows]))
-        check_health(history[-1], history[0]["entropy"], settings.max_kl)
-        if time.monotonic() - told > PROGRESS_EVERY or update in (0, settings.updates - 1):
-            told = time.monotonic()
-            print(f"update {update + 1} of {settings.updates}: {history[-1]}", flush=True)
-        last = update + 1 == settings.updates
+    progress = Progress("update", settings.updates if share is None else None)
+    share = share or (lambda history: len(history) / settings.updates)
+    while (done := share(history)) < 1.0:
+        update = len(history)
+        rows = picked(len(asked), settings.batch_size, update, ppo.seed)
+        history.append(ppo.step(update, [asked[row] for row in rows], done))
+        check(history[-1], history[0], ppo.alarms)
+        last = share(history) >= 1.0
+        progress.at(update + 1, history[-1], last=last)
         if not last and (stop.received or time.monotonic() - saved > CHECKPOINT_EVERY):
             saved = time.monotonic()
             _save(ppo, history, work / f"checkpoint-{update + 1}")
         if not last and stop.received:
-            raise Preempted(f"stopped at update {update + 1} of {settings.updates}: run again to go on")
+            total = "" if progress.total is None else f" of {progress.total}"
+            raise Preempted(f"stopped at update {update + 1}{total}: run again to go on")
+    progress.close()
     return history
 
 
 def _save(ppo: Ppo, history: list[dict[str, float]], checkpoint: Path) -> None:
-    """Write a sealed checkpoint and remove the one before it."""
-    older = [path for path in checkpoint.parent.glob("checkpoint-*") if path.is_dir()]
+    """Write a sealed checkpoint and keep one before it."""
+    older = sorted(checkpoint.parent.glob("checkpoint-*"), key=lambda path: path.stat().st_mtime_ns)
     checkpoint.mkdir(parents=True)
     torch.save(ppo.state(), checkpoint / STATE)
     write_json(checkpoint / HISTORY, history)
     seal(checkpoint)
-    for path in older:
+    for path in older[:-1]:
         shutil.rmtree(path)

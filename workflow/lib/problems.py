@@ -4,15 +4,15 @@ The vote is over the answers read, of all teachers. Its majority is the self-con
 2022, arXiv 2203.11171, section 2).
 
 Marks are shown to people and counted; what leaves a problem out is said where it is left out. A problem is
-ambiguous by one stated rule: it has gold, some answer could be read, and the most frequent answer has a share
-below ``ambiguous_below``. A problem with a verifier may have many right answers, so disagreement says nothing
-there; one without a readable answer is unanswered, not ambiguous. Its label is suspect where many samples
-agree on another answer than gold.
+ambiguous by one stated rule: it has gold, some answer could be read, and the samples agree less than
+``ambiguous_below`` by the measure that ``ambiguous_by`` names (``AGREEMENT``). A problem with a verifier may
+have many right answers, so disagreement says nothing there; one without a readable answer is unanswered, not
+ambiguous. Its label is suspect where many samples agree on another answer than gold.
 """
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from statistics import fmean
@@ -30,7 +30,20 @@ class Votes:
     share: float  # of the most frequent answer among the answers read; 0 if none was read
     entropy: float  # of the answers read, nats
     winner: str | None  # the most frequent answer, the first in alphabetical order among equals
-    ambiguous: bool
+
+
+AGREEMENT: dict[str, Callable[[Sequence[Verified]], float]] = {
+    "vote_share": lambda rows: rows[0].vote_share,
+    "untold": lambda rows: 1 - fmean(row.conclusion_agrees is None for row in rows),
+}
+"""How far the samples of a problem agree, 0 … 1; only samples whose answer could be read are given.
+
+``untold`` is the share of those whose steps come to a conclusion, whatever it is.
+"""
+IN_WORDS = {
+    "vote_share": "vote share",
+    "untold": "share of samples whose steps come to a conclusion",
+}
 
 
 @dataclass(frozen=True)
@@ -41,16 +54,33 @@ class Suspicion:
     votes: int  # answers read, at least
 
 
-def votes_of(parsed: Iterable[str | None], *, has_gold: bool, ambiguous_below: float) -> Votes:
+def votes_of(parsed: Iterable[str | None]) -> Votes:
     """Return the vote over the parsed answers of one problem; ``None`` (nothing read) does not vote."""
     counts = Counter(answer for answer in parsed if answer is not None)
     total = counts.total()
     if total == 0:
-        return Votes(share=0.0, entropy=0.0, winner=None, ambiguous=False)
+        return Votes(share=0.0, entropy=0.0, winner=None)
     winner, most = min(counts.items(), key=lambda item: (-item[1], item[0]))
     entropy = math.fsum(n / total * math.log(total / n) for n in counts.values())
-    share = most / total
-    return Votes(share, entropy, winner, ambiguous=has_gold and share < ambiguous_below)
+    return Votes(most / total, entropy, winner)
+
+
+def ambiguous_problems(
+    rows: Iterable[Verified], problems: Mapping[str, Problem], below: float, by: str
+) -> set[str]:
+    """Return the problems with gold whose samples in ``rows`` agree less than ``below``.
+
+    Args:
+        rows: Samples that vote.
+        problems: Their problems, by id.
+        below: Agreement from which on a problem is not ambiguous.
+        by: Name of the measure in ``AGREEMENT``.
+    """
+    answered: dict[str, list[Verified]] = defaultdict(list)
+    for row in rows:
+        if row.parsed is not None and problems[row.problem_id].verifier == "gold":
+            answered[row.problem_id].append(row)
+    return {key for key, own in answered.items() if AGREEMENT[by](own) < below}
 
 
 def opposite_questions(problems: Iterable[Problem]) -> dict[str, str]:
@@ -80,10 +110,7 @@ def signals_of(
     samples: dict[str, list[Verified]] = defaultdict(list)
     for row in rows:
         samples[row.problem_id].append(row)
-    votes = {
-        key: votes_of((row.parsed for row in own), has_gold=True, ambiguous_below=0.0)
-        for key, own in samples.items()
-    }
+    votes = {key: votes_of(row.parsed for row in own) for key, own in samples.items()}
     opposite = opposite_questions(problems[key] for key in samples)
     yes = {key: _share([row.parsed for row in own], "yes") for key, own in samples.items()}
     return [
@@ -160,7 +187,7 @@ def _agreement(samples: Sequence[Verified], majority: str | None) -> float | Non
     own: dict[str, list[str | None]] = defaultdict(list)
     for row in samples:
         own[row.teacher].append(row.parsed)
-    winners = [votes_of(parsed, has_gold=True, ambiguous_below=0.0).winner for parsed in own.values()]
+    winners = [votes_of(parsed).winner for parsed in own.values()]
     told = [winner for winner in winners if winner is not None]
     return sum(winner == majority for winner in told) / len(told) if len(told) > 1 else None
 

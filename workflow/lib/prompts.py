@@ -44,6 +44,7 @@ SHOWN: dict[str, Callable[[Any], object]] = {
     "rule": _in_words("rule"),
     "category": _in_words("category"),
     "answer": attrgetter("answer"),
+    **{name: attrgetter(name) for name in ("steps", "stated", "first", "second")},  # of rationales
 }
 
 

@@ -45,7 +45,7 @@ class Problem:
     answer: str | None  # canonical gold answer, one of ``choices`` where there are any
     verifier: str  # name in workflow.lib.verifiers; "gold" compares with ``answer``
     instance: str  # JSON that the verifier needs; for "gold" empty, or the label as the file has it
-    planted: str  # defect planted by a generator ("ambiguous"), for scoring detection only
+    planted: str  # defect planted by a generator (ambiguous, mislabelled), for scoring detection only
     source: str  # file and row it was read from
 
     def texts(self) -> tuple[str, ...]:
@@ -153,6 +153,19 @@ class Rationale:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """What a judge replied about one rationale, or about two of one problem in one order."""
+
+    rationale_id: str  # the one it is about, or the one shown first
+    against: str  # the one shown second; empty where it is about one
+    judge: str  # name of the teacher
+    text: str
+    tokens: int  # sampled tokens
+    prompt_tokens: int
+    finish_reason: str
+
+
+@dataclass(frozen=True)
 class Verified:
     """A rationale with its parsed answer and the verdict on it."""
 
@@ -181,6 +194,8 @@ class Verified:
     repetition: float  # share of its word 4-grams that were there before, 0 … 1
     leaked: bool  # the answer stood before the steps, or the text speaks of a hint
     conclusion_agrees: bool | None  # with the answer: what the last step comes to; None: one cannot tell
+    support: str  # do the steps come to the answer, says a judge: yes | no | unparsed; empty: not asked
+    preference: str  # against another rationale: better | worse | split | unparsed; empty: not compared
     flags: list[str]  # names in workflow.lib.signals.FLAGS
 
 

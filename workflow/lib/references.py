@@ -5,7 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from workflow.lib.sights import HINTED, STUDENT, TEACHER, sights_of
+from workflow.lib.families import REWARD, family, rewards_among
+from workflow.lib.rounds import rounds_of
+from workflow.lib.sights import COMPARER, HINTED, JUDGE, MUST_SEE, STUDENT, TEACHER, sights_of
+from workflow.lib.trials import FIXED, MOST_TRIALS, number_of
 
 Keys = tuple[str | int, ...]
 
@@ -18,17 +21,24 @@ REFERENCES = {
     "train.models.*": "models",
     "datasets.*.sources.*.options.tokenizer": "models",
     "prompts.pinned.~": "teachers",
+    "hardware.vllm_tensor_parallel_of.~": "teachers",
+    "rationales.judge.by": "teachers",
     "preferences.strategy.~": "datasets",
     "methods.*.start_from": "methods",
-    "methods.*.reward": "methods",
+    "methods.*.rewards.*.model": "models",
+    "rounds.~": "methods",
     "evaluation.tasks.*.dataset": "datasets",
+    "sweeps.task": "evaluation.tasks",
 }
+ROUNDS_TOO = ("study.primary.method", "study.primary.against")  # may name a round of a method
 # Where a prompt is named → what a prompt may see there.
 PROMPTS = {
     "prompts.student": STUDENT,
     "prompts.candidates.*": TEACHER,
     "prompts.pinned.*": TEACHER,
     "rationales.hint_failed": HINTED,
+    "rationales.judge.entails": JUDGE,
+    "rationales.judge.compare.prompt": COMPARER,
 }
 # What adapters make that do not make problems; the registry itself is too heavy for the driver.
 RECORDS = {
@@ -57,14 +67,21 @@ NEEDED = (
     ("margin", "votes", "votes"),
     ("margin", "logprob", "logprob"),
 )
+# Losses of DPO, and whether they are told of wrong labels → what is wrong with that.
+SMOOTHING = {
+    ("ipo", True): "it takes none. Fix: set it to 0.0, or the loss to sigmoid or robust.",
+    ("robust", False): "that is sigmoid. Fix: give the share of wrong labels, or set the loss to sigmoid.",
+}
+JUDGED = {"unsupported": "judge.entails", "outjudged": "judge.compare.prompt"}  # flag → who gives it
+SPOKEN = ("right_vs_wrong", "votes")  # strategies that learn from what a teacher said
 WORDS = {"Problem": "problems", "GivenPair": "given pairs", "Passage": "passages"}
-FOLDERS = ("models.*.path", "datasets.*.sources.*.path")
+FOLDERS = ("models.*.path", "datasets.*.sources.*.path", "teachers.*.adapter.path")
 
 
 def values_at(config: Any, pattern: str) -> Iterator[tuple[Keys, Any]]:
     """Yield the keys and the value of every place that ``pattern`` names and that is there."""
     first, _, rest = pattern.partition(".")
-    pairs = list(config.items() if isinstance(config, dict) else enumerate(config))
+    pairs = list(config.items() if isinstance(config, dict) else enumerate(config or ()))
     if first == "~":
         yield from (((key,), key) for key, _ in pairs)
         return
@@ -89,12 +106,13 @@ def reference_problems(config: dict[str, Any], root: Path) -> Iterator[tuple[Key
     """
     for pattern, target in REFERENCES.items():
         known = [str(name) for _, name in values_at(config, f"{target}.~")]
-        known += ["base"] if target == "methods" and not pattern.endswith("reward") else []
+        known += ["base"] if target == "methods" and not pattern.endswith("~") else []
+        known += rounds_of(config) if pattern in ROUNDS_TOO else []
         for keys, name in values_at(config, pattern):
-            if name not in known:
+            if name is not None and name not in known:
                 yield keys, f"'{name}' is not among {target}.{suggest(name, known)}"
     for name, teacher in config["teachers"].items():
-        if teacher["kind"] == "vllm" and teacher["model"] not in config["models"]:
+        if teacher["kind"] != "api" and teacher["model"] not in config["models"]:
             near = suggest(teacher["model"], list(config["models"]))
             yield ("teachers", name, "model"), f"'{teacher['model']}' is not among models.{near}"
     for dataset in config["train"]["datasets"]:
@@ -107,13 +125,36 @@ def reference_problems(config: dict[str, Any], root: Path) -> Iterator[tuple[Key
             yield where, "expected generators only or none, found both. Fix: make two datasets of them."
     yield from _wrong_records(config)
     yield from _wrong_preferences(config)
-    micro_batch = config["hardware"]["micro_batch"]
-    for keys, batch in values_at(config, "methods.*.batch_size"):
-        if batch % micro_batch:
-            yield keys, f"expected a multiple of hardware.micro_batch ({micro_batch}), found {batch}"
+    yield from _wrong_hardware(config)
+    yield from _wrong_losses(config)
+    yield from _wrong_rewards(config)
+    yield from _wrong_sweeps(config)
+    yield from _wrong_rounds(config)
     yield from _wrong_prompts(config, root)
     yield from _wrong_hints(config)
+    yield from _wrong_drops(config)
     yield from _missing_files(config, root)
+
+
+def _wrong_hardware(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield batches that the processes cannot share, and what cannot be put together."""
+    hardware = config["hardware"]
+    passes, processes = hardware["micro_batch"], hardware["processes"]
+    told = "hardware.micro_batch" + (" × hardware.processes" if processes > 1 else "")
+    for keys, batch in values_at(config, "methods.*.batch_size"):
+        if batch % (passes * processes):
+            yield keys, f"expected a multiple of {told} ({passes * processes}), found {batch}"
+    alone = [name for name, about in config["methods"].items() if about["learns_from"] == "prompts"]
+    if alone and (processes > 1 or hardware["deepspeed"] != "none"):
+        key = "processes" if processes > 1 else "deepspeed"
+        told = f"'{alone[0]}' draws its own answers, in one process."
+        yield ("hardware", key), f"{told} Fix: leave it out, or give it a study of its own."
+    if hardware["quantisation"] != "none" and hardware["precision"] != "bfloat16":
+        yield ("hardware", "precision"), "expected bfloat16 with 4-bit weights, which are computed in it."
+    if hardware["quantisation"] != "none" and hardware["deepspeed"].startswith("zero3"):
+        yield ("hardware", "deepspeed"), "4-bit weights cannot be shared out. Fix: set none or zero2."
+    if hardware["deepspeed"] != "none" and (hardware["device"], hardware["precision"]) == ("cpu", "bfloat16"):
+        yield ("hardware", "precision"), "expected float32 with DeepSpeed on a CPU."
 
 
 def _records_of(dataset: dict[str, Any]) -> list[str]:
@@ -159,10 +200,112 @@ def _wrong_preferences(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
                     f"'{value}' needs {told}, and strategy '{strategy}' of dataset '{name}' has none.",
                 )
     without = [name for name in used if settings["strategy"][name] == "passages"]
+    unasked = [name for name in used if TAKES[settings["strategy"][name]] == "Problem"]
+    if unasked and not config["teachers"]:
+        strategy = settings["strategy"][unasked[0]]
+        yield (
+            ("teachers",),
+            f"nobody answers for strategy '{strategy}' of dataset '{unasked[0]}'. Fix: name one.",
+        )
     for method, about in config["methods"].items():
         if about["learns_from"] == "pairs" and without:
             told = f"learns from pairs, and strategy 'passages' of dataset '{without[0]}' makes none."
             yield ("methods", method), f"'{method}' {told} Fix: leave the method out."
+
+
+def _wrong_losses(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield losses that do not go with their ``label_smoothing``, and margins that no pair has."""
+    for keys, noise in values_at(config, "methods.*.label_smoothing"):
+        loss = config["methods"][keys[1]]["loss"]
+        if (loss, noise > 0) in SMOOTHING:
+            yield keys, f"loss '{loss}' with {noise}: {SMOOTHING[loss, noise > 0]}"
+    for keys, counts in values_at(config, "methods.*.margin"):
+        if counts and config["preferences"]["margin"] == "none":
+            told = "preferences.margin is none, so no pair has a margin."
+            yield keys, f"{told} Fix: say there what the margin is, or set this to false."
+
+
+def _wrong_rewards(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield scorers that are no reward methods or held out and optimised, and checks without an answer."""
+    models = rewards_among(config["methods"])
+    strategies = config["preferences"]["strategy"]
+    used = [name for name in config["train"]["datasets"] if name in strategies]
+    unchecked = [name for name in used if TAKES[strategies[name]] != "Problem"]
+    for method, about in config["methods"].items():
+        held, rewards = about.get("held_out"), list(enumerate(about.get("rewards", ())))
+        optimised = [(("rewards", i, "method"), r["method"]) for i, r in rewards if r["kind"] == "adapter"]
+        for keys, name in [*optimised, *([(("held_out",), held)] if held else [])]:
+            if name not in models:
+                told = f"'{name}' is not a method that trains a reward model."
+                yield ("methods", method, *keys), told + suggest(name, models or ["none"])
+        if held in [name for _, name in optimised]:
+            yield ("methods", method, "held_out"), f"'{held}' is optimised. Fix: name another, or null."
+        for i in [i for i, r in rewards if r["kind"] == "verifier" and unchecked]:
+            told = f"the prompts of dataset '{unchecked[0]}' have no answer to check."
+            yield ("methods", method, "rewards", i), f"{told} Fix: take another reward."
+    hardware = config["hardware"]
+    if (hardware["rollouts"], hardware["device"]) == ("vllm", "cuda") and not hardware[
+        "rollout_memory_fraction"
+    ]:
+        yield ("hardware", "rollout_memory_fraction"), "expected more than 0 for rollouts by vLLM, found 0."
+
+
+def _wrong_sweeps(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield a seed or a task that a sweep cannot use, and methods and settings that cannot be swept."""
+    sweeps = config["sweeps"]
+    if sweeps is None:
+        return
+    if sweeps["seed"] not in config["seeds"]:
+        told = "trials start from adapters of their own seed."
+        yield ("sweeps", "seed"), f"{sweeps['seed']} is not among seeds: {told} Fix: name one of them."
+    tasks = config["evaluation"]["tasks"]
+    dataset = tasks[sweeps["task"]]["dataset"] if sweeps["task"] in tasks else None
+    if dataset in config["datasets"] and not _has_dev(config["datasets"][dataset]):
+        told = f"dataset '{dataset}' of task '{sweeps['task']}' has no dev split."
+        yield ("sweeps", "task"), f"{told} Fix: name another task, or give the dataset one."
+    for method, grid in sweeps["methods"].items():
+        for keys, text in _wrong_grid(config["methods"], method, grid):
+            yield ("sweeps", "methods", method, *keys), text
+
+
+def _has_dev(dataset: dict[str, Any]) -> bool:
+    """Return whether any row of a dataset may enter its dev split."""
+    return dataset["split"]["dev"] > 0 and any(s["into"] != "test" for s in dataset["sources"])
+
+
+def _wrong_grid(
+    methods: dict[str, Any], method: str, grid: dict[str, list[Any]]
+) -> Iterator[tuple[Keys, str]]:
+    """Yield what is wrong with the sweep of one method, at the keys below it."""
+    if method not in methods:
+        yield (), f"'{method}' is not among methods.{suggest(method, list(methods))}"
+    elif family(method) == REWARD:
+        yield (), "a reward model gives no answers to choose by. Fix: leave it out."
+    else:
+        known = sorted(methods[method].keys() - set(FIXED))
+        for key in sorted(grid.keys() - set(known)):
+            yield (key,), f"'{key}' is not a setting of '{method}' that can be swept.{suggest(key, known)}"
+        if number_of(grid) > MOST_TRIALS:
+            told = f"{number_of(grid)} trials, expected {MOST_TRIALS} at most."
+            yield (), f"{told} Fix: list fewer values."
+
+
+def _wrong_rounds(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield rounds of methods that nothing new could be learned by, and names that are taken."""
+    strategies = config["preferences"]["strategy"]
+    silent = [n for n in config["train"]["datasets"] if n in strategies and strategies[n] not in SPOKEN]
+    prompted = [name for name, about in config["methods"].items() if about["learns_from"] == "prompts"]
+    for method in config["rounds"]:
+        if family(method) == REWARD:
+            yield ("rounds", method), "a reward model gives no answers. Fix: leave it out."
+        if method in prompted:
+            told = f"'{method}' learns from prompts, which stay the same in every round."
+            yield ("rounds", method), f"{told} Fix: leave it out."
+        if silent:
+            told = f"strategy '{strategies[silent[0]]}' of dataset '{silent[0]}' does not learn from samples."
+            yield ("rounds", method), f"{told} Fix: use {' or '.join(SPOKEN)}, or no rounds."
+    for name in rounds_of(config).keys() & config["methods"].keys():
+        yield ("methods", name), f"a round has the name '{name}'. Fix: name the method otherwise."
 
 
 def _wrong_prompts(config: dict[str, Any], root: Path) -> Iterator[tuple[Keys, str]]:
@@ -178,8 +321,11 @@ def _wrong_prompts(config: dict[str, Any], root: Path) -> Iterator[tuple[Keys, s
         elif hidden := sorted(set(sees) - set(may_see)):
             told = f"prompt '{name}' sees {', '.join(hidden)}, which it may not here."
             yield keys, f"{told} Fix: name another."
-        elif name is not None and may_see == HINTED and "answer" not in sees:
-            yield keys, f"prompt '{name}' does not see the answer. Fix: name one that does, or null."
+        elif name is not None and (unseen := [w for w in MUST_SEE.get(may_see, ()) if w not in sees]):
+            yield (
+                keys,
+                f"prompt '{name}' does not see the {' and the '.join(unseen)}. Fix: name one that does.",
+            )
 
 
 def _wrong_hints(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
@@ -191,11 +337,29 @@ def _wrong_hints(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
         yield ("rationales", "hint_failed"), f"{told} Fix: set it to null."
 
 
+def _wrong_drops(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield flags that only a judge gives, where none is asked for them, or not in every round."""
+    for keys, flag in values_at(config, "rationales.drop.*"):
+        if flag not in JUDGED:
+            continue
+        if not any(values_at(config, f"rationales.{JUDGED[flag]}")):
+            yield keys, f"nobody gives the flag '{flag}'. Fix: set rationales.judge, or take it off the list."
+        elif config["rounds"]:
+            yield (
+                keys,
+                f"answers of rounds get no flag '{flag}'. Fix: take it off the list, or leave out rounds.",
+            )
+
+
 def _missing_files(config: dict[str, Any], root: Path) -> Iterator[tuple[Keys, str]]:
     tasks = sorted(f"{path.parent.name}/{path.stem}" for path in root.glob("workflow/tasks/*/*.yaml"))
     for keys, name in values_at(config, "evaluation.tasks.*.definition"):
         if name not in tasks:
             yield keys, f"there is no file workflow/tasks/{name}.yaml.{suggest(name, tasks)}"
+    templates = sorted(path.stem for path in root.glob("config/templates/*.jinja"))
+    for keys, name in values_at(config, "models.*.chat_template"):
+        if name not in templates:
+            yield keys, f"there is no file config/templates/{name}.jinja.{suggest(name, templates)}"
     for pattern in FOLDERS:
         for keys, path in values_at(config, pattern):
             if not Path(path).is_dir():

@@ -1,4 +1,4 @@
-"""One base model with three adapters on it: the policy samples, the reference anchors, the reward scores.
+"""One base model with several adapters on it: the policy samples, the reference anchors, rewards score.
 
 Rows are kept as lists of token ids and packed to the right only for a forward pass, so that causal attention
 alone keeps padding out and a row's numbers do not depend on the rows beside it. Sampling packs to the left.
@@ -20,7 +20,8 @@ from workflow.lib.adapters import TRAINED, attach, load_weights, lora_config
 from workflow.lib.errors import IntegrityError
 
 REFERENCE = "reference"
-REWARD = "reward"
+REWARD = "reward_{}"  # number of the reward adapter, from 1
+VALUE = "value"
 
 
 @dataclass(frozen=True)
@@ -57,41 +58,60 @@ def pack(prompts: Sequence[list[int]], responses: Sequence[list[int]], pad: int)
 class Crew:
     """The base and its adapters; ``model`` is PEFT's view of them, with the policy active."""
 
-    def __init__(
-        self,
-        base: PreTrainedModel,
-        lora: Mapping[str, Any],
-        start: Sequence[str],
-        reward: Sequence[str],
-        seed: int,
-    ) -> None:
-        """Put the adapters onto ``base``.
+    def __init__(self, base: PreTrainedModel, lora: Mapping[str, Any], start: Sequence[str], seed: int):
+        """Put the policy, and the reference where it is not the bare base, onto ``base``.
 
         Args:
             base: The frozen causal language model.
             lora: The config's ``lora`` section, for the policy.
             start: ``[safetensors, config]`` of the adapter that the policy starts from and that stays the
                 reference; empty for the bare base.
-            reward: The same of the reward adapter, whose file holds the head ``score`` too.
             seed: Of a new policy's weights.
         """
         self.base = base
         self.model: PeftModel = attach(base, lora, start, task="CAUSAL_LM", seed=seed)
         self._reference = REFERENCE if start else None
-        if start:
-            self._add(REFERENCE, lora_config(lora, "CAUSAL_LM"), start[0])
-        rest = self._add(REWARD, _as_causal(Path(reward[0]).parent), reward[0])
-        if len(rest) != 1:
-            raise IntegrityError(
-                f"{reward[0]}: expected one head beside the LoRA tensors, found {sorted(rest)}"
-            )
-        self._score = next(iter(rest.values())).to(base.device, torch.float32)  # (1, H)
+        self._heads: dict[str, Tensor] = {}
         self._trunk = getattr(base, base.base_model_prefix)
         self._head = base.get_output_embeddings()
-        self.model.set_adapter(TRAINED)
-        for module in self.model.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0  # the ratio of new to old probabilities must be 1 where nothing was learnt
+        if start:
+            self._add(REFERENCE, lora_config(lora, "CAUSAL_LM"), start[0])
+        self._settle()
+
+    def add_reward(self, files: Sequence[str]) -> str:
+        """Put a reward adapter onto the base; return its name here.
+
+        Args:
+            files: ``[safetensors, config]`` of the adapter; the former holds the head ``score`` too.
+        """
+        name = REWARD.format(len(self._heads) + 1)
+        rest = self._add(name, _as_causal(Path(files[0]).parent), files[0])
+        if len(rest) != 1:
+            raise IntegrityError(
+                f"{files[0]}: expected one head beside the LoRA tensors, found {sorted(rest)}"
+            )
+        self._heads[name] = next(iter(rest.values())).to(self.base.device, torch.float32)  # (1, H)
+        self._settle()
+        return name
+
+    def add_value(self, lora: Mapping[str, Any], start: Sequence[str], seed: int) -> None:
+        """Put an adapter for the value function onto the base: a new one, or a copy of ``start``.
+
+        Args:
+            lora: The config's ``lora`` section.
+            start: As for the policy.
+            seed: Of a new adapter's weights; the global generator is left as it was.
+        """
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.model.add_adapter(VALUE, lora_config(lora, "CAUSAL_LM"))
+        if start:
+            load_weights(self.model, start[0], VALUE)
+        self._settle()
+
+    def parameters(self, adapter: str) -> list[torch.nn.Parameter]:
+        """Return the parameters of ``adapter``, always in the same order."""
+        return [p for name, p in self.model.named_parameters() if f".{adapter}." in name]
 
     def recompute_activations(self) -> None:
         """Save memory in training mode at the price of a second forward pass."""
@@ -100,6 +120,15 @@ class Crew:
     def _add(self, name: str, config: LoraConfig, path: str) -> dict[str, Tensor]:
         self.model.add_adapter(name, config)
         return load_weights(self.model, path, name)
+
+    def _settle(self) -> None:
+        """Activate the policy, without dropout: the ratio must be 1 where nothing was learnt."""
+        self.model.set_adapter(TRAINED)
+        for module in self.model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+            if isinstance(getattr(module, "attention_dropout", None), float):
+                module.attention_dropout = 0.0
 
     @contextmanager
     def _wearing(self, adapter: str | None) -> Iterator[None]:
@@ -114,6 +143,15 @@ class Crew:
                 yield
             finally:
                 self.model.set_adapter(TRAINED)
+
+    @contextmanager
+    def learning(self, adapter: str) -> Iterator[None]:
+        """Let ``adapter`` answer within the block, with gradients; go backward within it, too."""
+        self.model.set_adapter(adapter)
+        try:
+            yield
+        finally:
+            self.model.set_adapter(TRAINED)
 
     def states(self, ids: Tensor) -> Tensor:
         """Return the last hidden states of the active adapter, (B, T, H), for rows packed to the right."""
@@ -139,16 +177,29 @@ class Crew:
         with self._wearing(self._reference):
             return self.logps(self.states(packed.ids), packed, temperature)
 
-    def scores(self, rows: Sequence[list[int]], pad: int) -> Tensor:
-        """Return the reward adapter's score of each whole conversation in ``rows``, (B,).
+    def scores(self, reward: str, rows: Sequence[list[int]], pad: int) -> Tensor:
+        """Return the score that the adapter ``reward`` gives each whole conversation in ``rows``, (B,).
 
         It is read at the last token that is not ``pad``, as sequence classifiers of transformers do.
         """
         ids = pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=pad)
         last = ((ids != pad) * torch.arange(ids.shape[1])).argmax(dim=1)
-        with self._wearing(REWARD):
+        with self._wearing(reward):
             states = self.states(ids)
-            return states[torch.arange(len(rows)), last].float() @ self._score[0]
+            return states[torch.arange(len(rows)), last].float() @ self._heads[reward][0]
+
+    @torch.no_grad()
+    def recall(
+        self, packed: Packed, value: torch.nn.Module, temperature: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return log-probability, entropy and value at each response token, each (N,), in one whole pass."""
+        states = self.states(packed.ids)
+        before = states[:, :-1][packed.mask.to(states.device)]  # (N, H)
+        distribution = torch.log_softmax(self._head(before).float() / temperature, dim=-1)
+        targets = packed.ids[:, 1:][packed.mask].to(states.device)
+        logps = distribution.gather(-1, targets[:, None]).squeeze(-1)
+        entropy = -(distribution.exp() * distribution).sum(-1)
+        return logps, entropy, value(before.float()).squeeze(-1)
 
     @torch.no_grad()
     def sample(

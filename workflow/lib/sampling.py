@@ -14,28 +14,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workflow.lib.asking import TOO_LONG, Answer, Question, rationales, request_seed, tell
-from workflow.lib.chat import check_contract, render, token_ids
-from workflow.lib.errors import DependencyError
+from workflow.lib.chat import check_questions, render, token_ids
+from workflow.lib.engines import ENVIRONMENT, RANKS, engine_options
+from workflow.lib.errors import DependencyError, IntegrityError
+from workflow.lib.lora import Adapter, read_adapter
 from workflow.lib.records import Rationale
 
-MIB = 1 << 20  # bytes
-CPU_BATCH = 4096  # tokens in one step of the engine
 LOGPROB_DIGITS = 4  # sums of float32 log-probabilities differ beyond this with the batch
 PROGRESS_EVERY = 10.0  # seconds between lines of progress in the log
-ENVIRONMENT = {
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine runs in this process: 3 s to start, not 20
-    "VLLM_NO_USAGE_STATS": "1",
-    "DO_NOT_TRACK": "1",
-    "HF_HUB_OFFLINE": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
+SLOTS = 2  # for adapters; one stays empty: on a CPU a request without an adapter reads the last one
+PROBED = 20  # likeliest tokens whose log-probabilities tell whether an adapter is applied
 
 
 @dataclass(frozen=True)
 class Teacher:
     """How a teacher is sampled; the keys of ``teachers`` in the config."""
 
-    kind: Literal["vllm"]
+    kind: Literal["vllm", "adapter"]
     model: str
     samples: int
     temperature: float
@@ -44,45 +39,47 @@ class Teacher:
     seed: int
 
 
-def engine_options(hardware: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of ``vllm.LLM`` that the hardware section of the config decides."""
-    window = hardware["max_model_len"]
-    common = {"dtype": hardware["precision"], "max_model_len": window, "disable_log_stats": True}
-    if hardware["device"] != "cpu":
-        return {
-            **common,
-            "gpu_memory_utilization": hardware["vllm_memory_fraction"],
-            "tensor_parallel_size": hardware["vllm_tensor_parallel"],
-        }
+def lora_options(adapter: Adapter) -> dict[str, Any]:
+    """Return the options of ``vllm.LLM`` that make room for ``adapter`` and touch no layer that it leaves."""
+    room = next((rank for rank in RANKS if rank >= adapter.rank), None)
+    if room is None:
+        raise IntegrityError(f"{adapter.folder}: rank: expected {RANKS[-1]} or less, found {adapter.rank}")
     return {
-        **common,
-        "kv_cache_memory_bytes": hardware["vllm_kv_cache_mib"] * MIB,
-        "enforce_eager": True,  # compiling needs a C++ compiler and half a minute
-        # vLLM 0.32 cannot rewind a CPU generator, so a seeded prompt must be prefilled in one piece
-        "enable_chunked_prefill": False,
-        "max_num_batched_tokens": max(CPU_BATCH, window),
+        "enable_lora": True,
+        "max_loras": SLOTS,
+        "max_lora_rank": room,
+        "lora_target_modules": adapter.modules,
     }
 
 
 class Engine:
-    """A running vLLM engine for one model folder."""
+    """A running vLLM engine for one model folder, with an adapter on it if there is one."""
 
-    def __init__(self, snapshot: str | Path, hardware: Mapping[str, Any], cache: str | Path) -> None:
+    def __init__(
+        self,
+        snapshot: str | Path,
+        hardware: Mapping[str, Any],
+        cache: str | Path,
+        adapter: Adapter | None,
+    ) -> None:
         """Start the engine; ``cache`` is the folder where vLLM may leave what it compiled."""
         os.environ.update(ENVIRONMENT, VLLM_CACHE_ROOT=str(Path(cache).absolute()))
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # shards are the parallelism
         import torch
         from vllm import LLM
+        from vllm.lora.request import LoRARequest
 
         if hardware["device"] != "cpu" and not torch.cuda.is_available():
             raise DependencyError(
                 f"hardware.device is '{hardware['device']}' but no such device is here. "
                 "Fix: set it to cpu, or ask the scheduler for a GPU."
             )
-        self._llm = LLM(model=str(snapshot), **engine_options(hardware))
+        room = lora_options(adapter) if adapter else {}
+        self._llm = LLM(model=str(snapshot), **engine_options(hardware), **room)
+        self._adapter: Any = LoRARequest("teacher", 1, str(adapter.folder.absolute())) if adapter else None
         self._window = int(hardware["max_model_len"])
         self._tokenizer = self._llm.get_tokenizer()
-        check_contract(self._tokenizer, str(snapshot))
+        check_questions(self._tokenizer, str(snapshot))
 
     def answers(self, asked: Sequence[Question], teacher: Teacher) -> list[list[Answer]]:
         """Return ``teacher.samples`` answers to each question, in the order of the questions.
@@ -105,6 +102,8 @@ class Engine:
         from tqdm import tqdm  # type: ignore[import-untyped]
         from vllm import SamplingParams, TokensPrompt
 
+        if self._adapter and prompts:
+            self._check_applied(prompts[0])
         params = [
             SamplingParams(
                 n=teacher.samples,
@@ -120,11 +119,34 @@ class Engine:
             [TokensPrompt(prompt_token_ids=ids) for ids in prompts],
             params,
             use_tqdm=partial(tqdm, mininterval=PROGRESS_EVERY, ascii=True),
+            lora_request=self._adapter,
         )
         return [
             [_answer(o, len(request.prompt_token_ids)) for o in sorted(request.outputs, key=_index)]
             for request in outputs
         ]
+
+    def _check_applied(self, prompt: list[int]) -> None:
+        """Fail unless the adapter changes what may follow ``prompt``, and to finite log-probabilities."""
+        before, after = self._following(prompt, None), self._following(prompt, self._adapter)
+        same = after.keys() & before.keys()
+        change = max((abs(after[token] - before[token]) for token in same), default=math.inf)
+        whole = all(map(math.isfinite, after.values()))
+        if not whole or (change == 0.0 and after.keys() == before.keys()):
+            raise IntegrityError(
+                f"{self._adapter.lora_path}: expected other log-probabilities than the base's, all finite, "
+                f"found a change of {change}. Fix: train it again; it answers like the base, or not at all."
+            )
+        print(f"the adapter changes a log-probability by up to {change:.3g} nats", flush=True)
+
+    def _following(self, prompt: list[int], adapter: Any) -> dict[int, float]:
+        """Return the log-probabilities of the likeliest tokens to follow ``prompt``, nats."""
+        from vllm import SamplingParams, TokensPrompt
+
+        params = SamplingParams(temperature=0.0, max_tokens=1, logprobs=PROBED)
+        asked = [TokensPrompt(prompt_token_ids=prompt)]
+        (request,) = self._llm.generate(asked, params, use_tqdm=False, lora_request=adapter)
+        return {token: found.logprob for token, found in request.outputs[0].logprobs[0].items()}
 
 
 def _index(output: Any) -> int:
@@ -149,13 +171,30 @@ def sample(
     *,
     name: str,
     prompt: str,
+    adapter: Sequence[str],
+    manifest: str | Path,
     snapshot: str | Path,
     teacher: Teacher,
     hardware: Mapping[str, Any],
     cache: str | Path,
 ) -> list[Rationale]:
-    """Return the samples of one teacher for ``asked``; an engine starts only if there is a question."""
-    answers = Engine(snapshot, hardware, cache).answers(asked, teacher) if asked else []
+    """Return the samples of one teacher for ``asked``; an engine starts only if there is a question.
+
+    Args:
+        asked: Problems in the words of the prompt.
+        name: Of the teacher.
+        prompt: Name of the prompt file.
+        adapter: ``[safetensors, config]`` of the adapter that answers; empty for the base itself.
+        manifest: Of the base model.
+        snapshot: Folder of the base model.
+        teacher: How it is sampled.
+        hardware: The section ``hardware`` of the config.
+        cache: Folder for what vLLM compiles.
+    """
+    lora = read_adapter(adapter, manifest, snapshot)
+    if lora:
+        print(f"teacher '{name}': adapter {lora.digest[:12]} of rank {lora.rank}", flush=True)
+    answers = Engine(snapshot, hardware, cache, lora).answers(asked, teacher) if asked else []
     rows = rationales(asked, answers, name=name, prompt=prompt, teacher=teacher)
     tell(rows, name=name, prompt=prompt, problems=len(asked))
     return rows

@@ -9,6 +9,9 @@ import re
 STUDENT = ("context", "question", "choices")  # also what a prompt file without a header sees
 TEACHER = (*STUDENT, "rule", "category", "examples")  # examples are solved problems of train
 HINTED = (*TEACHER, "answer")  # gold: only for problems of train that failed, see ``workflow.lib.hints``
+JUDGE = (*STUDENT, "steps", "stated")  # one rationale, see ``workflow.lib.opinions``
+COMPARER = (*STUDENT, "first", "second")  # two rationales of one problem
+MUST_SEE = {HINTED: ("answer",), JUDGE: ("steps", "stated"), COMPARER: ("first", "second")}
 
 HEADER = re.compile(r"\A\s*\{#-?\s*sees:(?P<names>[^#}]*?)-?#\}")
 

@@ -1,4 +1,4 @@
-"""The quality of one rationale, read from its text alone: nothing is asked of a model.
+"""The quality of one rationale, read from its text; what a judge says of it is ``workflow.lib.opinions``.
 
 A rationale is divided into parts, sentences or lines. A part that states the answer ("the answer is",
 "answer:", a box) is a statement; every other one is a step. The measures are stored beside the rationale;
@@ -145,6 +145,8 @@ FLAGS: dict[str, Callable[[Verified, Limits], bool]] = {
     "short": lambda row, limits: row.steps < limits.least_steps,
     "long": lambda row, limits: row.words > limits.most_words,
     "disagrees": lambda row, limits: row.conclusion_agrees is False,
+    "unsupported": lambda row, limits: row.support == "no",
+    "outjudged": lambda row, limits: row.preference == "worse",
 }
 """What may be wrong with a rationale; ``rationales.drop`` names those that must not be learned from.
 

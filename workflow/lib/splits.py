@@ -27,6 +27,17 @@ def position(seed: int, group: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
+def never_tested(group: str, into: str, shares: Shares) -> bool:
+    """Return whether a group stays out of test in ``splits_of``, whatever else there is.
+
+    Args:
+        group: Its identifier.
+        into: Which splits its source may enter: all, train (and dev), or test.
+        shares: Seed and shares.
+    """
+    return into == "train" or (into == "all" and position(shares.seed, group) >= shares.test)
+
+
 def splits_of(groups: Hashes, into: NDArray[np.str_], shares: Shares) -> NDArray[np.int8]:
     """Return the split (0 train, 1 dev, 2 test) of each row, (N,).
 

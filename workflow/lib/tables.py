@@ -14,6 +14,7 @@ from workflow.lib.wording import bracket, count, duration, p_value, points, shar
 
 MOST_ROWS = 400  # of one table; the CSV has them all
 SHORT_DIGEST = 12  # hexadecimal digits shown
+ROLES = ("dataset", "model", "teacher")  # of what a manifest describes, by the key that names it
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,7 @@ def reward_tables(rows: Sequence[Row]) -> list[Table]:
     def build(some: Sequence[Row], caption: str, source: str) -> Table:
         columns = {
             "Task": [r["task"] for r in some],
+            "Method": [look(r["method"]).label for r in some],
             "Seed": [r["seed"] for r in some],
             "Ranked right, %": [share(r["estimate"]) for r in some],
             "Interval": [bracket(r["low"], r["high"]) for r in some],
@@ -206,6 +208,38 @@ def reward_tables(rows: Sequence[Row]) -> list[Table]:
         return table_of(caption, columns, source=source)
 
     return by_place(rows, build, "Held-out pairs", "rewards")
+
+
+def sweep_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return every trial of every sweep on dev, and which one was chosen."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        lines = [r for method in ordered(r["method"] for r in some) for r in some if r["method"] == method]
+        columns = {
+            "Method": [look(r["method"]).label for r in lines],
+            "Settings": [r["settings"] for r in lines],
+            "Task": [r["task"] for r in lines],
+            "Accuracy on dev, %": [share(r["estimate"]) for r in lines],
+            "Interval": [bracket(r["low"], r["high"]) for r in lines],
+            "Difference to best, points": [points(r["difference"]) for r in lines],
+            "Its interval": [bracket(r["difference_low"], r["difference_high"]) for r in lines],
+            "n": [count(r["n"]) for r in lines],
+            "Groups": [count(r["groups"]) for r in lines],
+            "Outcome": [outcome_of(r) for r in lines],
+            "Time": [duration(float(r["seconds_total"])) if r["seconds_total"] else "–" for r in lines],
+        }
+        words = ("Settings", "Task", "Outcome")
+        return table_of(caption, columns, words=words, source=source)
+
+    return by_place(rows, build, "All trials of all sweeps", "sweeps")
+
+
+def outcome_of(trial: Row) -> str:
+    """Return in words what became of a row of sweeps.csv."""
+    if trial["failure"]:
+        return f"failed: {trial['failure']}"
+    tied = "tied with the best" if trial["tied"] == "true" else ""
+    return "chosen" if trial["chosen"] == "true" else tied
 
 
 def curve_tables(rows: Sequence[Row]) -> list[Table]:
@@ -248,12 +282,21 @@ def cost_tables(rows: Sequence[Row]) -> list[Table]:
             "Peak GPU, MiB": [count(r["peak_gpu_mib"]) for r in lines],
             "GPU hours": [significant(r["gpu_hours"]) for r in lines],
             "Energy, kWh": [significant(r["energy_kwh"]) for r in lines],
+            "USD": [significant(r["usd"]) for r in lines],
+            "MFU, %": [share(r["mfu"]) for r in lines],
             "Steps": [count(r["steps"]) for r in lines],
             "Rows": [count(r["rows"]) for r in lines],
+            "Budget": [budget_of(r) for r in lines],
+            "Used": [count(r["budget_used"]) for r in lines],
         }
         return table_of(caption, columns, source=source)
 
     return by_place(rows, build, "Cost of every training run", "costs")
+
+
+def budget_of(row: Row) -> str:
+    """Return the budget of a run in words; a dash where its own settings said when it ended."""
+    return f"{count(row['budget_amount'])} {row['budget_unit']}" if row["budget_unit"] else "–"
 
 
 def funnel_tables(rows: Sequence[Row]) -> list[Table]:
@@ -328,7 +371,7 @@ def rationale_tables(cards: Sequence[dict[str, Any]]) -> list[Table]:
 
 
 def detection_tables(cards: Sequence[dict[str, Any]]) -> list[Table]:
-    """Return what each limit of the vote share finds of the problems known to be ambiguous."""
+    """Return what each limit of agreement finds of the problems known to be ambiguous."""
     found = []
     for card in (c for c in cards if "stage" in c and c["stage"] == "rationales" and c["detection"]):
         told = card["detection"]
@@ -339,10 +382,30 @@ def detection_tables(cards: Sequence[dict[str, Any]]) -> list[Table]:
             "Recall, %": [share(cell_of(e["recall"])) for e in told["thresholds"]],
         }
         scores = [f"{e['score'].replace('_', ' ')} {share(str(e['auroc']))}" for e in told["scores"]]
-        caption = f"Limits of the vote share in percent, and what they find: {card['dataset']}"
+        caption = f"Limits of agreement in percent, and what they find: {card['dataset']}"
         note = (
             f"{told['planted']} ambiguous and {told['sound']} other problems. "
             f"In use: {card['ambiguity_rule']}. AUROC in percent by score: {', '.join(scores)}."
+        )
+        found.append(table_of(caption, columns, note=note))
+    return found
+
+
+def label_tables(cards: Sequence[dict[str, Any]]) -> list[Table]:
+    """Return how well the votes find the labels known to be wrong."""
+    found = []
+    for card in (c for c in cards if "stage" in c and c["stage"] == "rationales" and c["label_detection"]):
+        told = card["label_detection"]
+        columns = {
+            "Score": [str(e["score"]).replace("_", " ") for e in told["scores"]],
+            "AUROC, %": [share(str(e["auroc"])) for e in told["scores"]],
+            "Average precision, %": [share(str(e["average_precision"])) for e in told["scores"]],
+        }
+        precision, recall = (share(cell_of(told[name])) for name in ("precision", "recall"))
+        caption = f"How well votes find wrong labels: {card['dataset']}"
+        note = (
+            f"{told['planted']} labels are wrong and {told['sound']} sound. A label is suspect by the rule: "
+            f"{card['suspect_rule']}. It flags {told['flagged']}: precision {precision} %, recall {recall} %."
         )
         found.append(table_of(caption, columns, note=note))
     return found
@@ -362,16 +425,17 @@ def dataset_tables(cards: Sequence[dict[str, Any]]) -> list[Table]:
 
 
 def input_table(manifests: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the datasets and models that went in, with where they are from, revision and digest."""
+    """Return the datasets, models and adapters of teachers that went in, with origin, revision and digest."""
+    roles = [next(role for role in ROLES if role in manifest) for manifest in manifests]
 
     def pick(manifest: Mapping[str, Any], *keys: str) -> str:
-        parts = [manifest] if "model" in manifest else manifest["sources"]
+        parts = manifest.get("sources", [manifest])
         found = [next((str(part[key]) for key in keys if part.get(key)), "–") for part in parts]
         return ", ".join(dict.fromkeys(found))
 
     columns = {
-        "Input": [str(m["dataset"] if "dataset" in m else m["model"]) for m in manifests],
-        "Role": ["dataset" if "dataset" in m else "model" for m in manifests],
+        "Input": [str(m[role]) for m, role in zip(manifests, roles, strict=True)],
+        "Role": roles,
         "Kind": [pick(m, "kind") for m in manifests],
         "From": [pick(m, "repo", "path", "generator") for m in manifests],
         "Revision": [pick(m, "revision")[:SHORT_DIGEST] for m in manifests],
@@ -409,12 +473,14 @@ def all_tables(
         "subsets": subset_tables(rows["subsets"]),
         "categories": category_tables(rows["categories"]),
         "rewards": reward_tables(rows["rewards"]),
+        "sweeps": sweep_tables(rows["sweeps"]),
         "curves": curve_tables(rows["curves"]),
         "costs": cost_tables(rows["costs"]),
         "funnel": funnel_tables(rows["funnel"]),
         "teachers": teacher_tables(cards),
         "rationales": rationale_tables(cards),
         "detection": detection_tables(cards),
+        "labels": label_tables(cards),
         "datasets": dataset_tables(cards),
         "checks": check_tables(checks),
     }

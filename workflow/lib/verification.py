@@ -11,12 +11,14 @@ from itertools import pairwise
 from typing import Any
 
 from workflow.lib.answers import judge
-from workflow.lib.problems import Votes, votes_of
+from workflow.lib.errors import DataError
+from workflow.lib.problems import Votes, ambiguous_problems, votes_of
 from workflow.lib.records import Problem, Rationale, Verified
 from workflow.lib.signals import FLAGS, Limits, conclusion_agrees, flags_of, leaked, read, repetition
 
 STAGES = ("asked", "answered", "parsed", "right", "kept")
 JUDGED = ("right", "wrong")  # verdicts on samples with an answer
+ENDS = ("stop", "length")  # how a sample that was really taken can end
 
 
 @dataclass(frozen=True)
@@ -55,27 +57,29 @@ def verify(
     problems: Mapping[str, Problem],
     ambiguous_below: float,
     hint: str | None = None,
+    ambiguous_by: str = "vote_share",
 ) -> list[Verified]:
     """Return every rationale with its verdict and its problem's vote, in the order given.
 
     Args:
         rationales: The samples.
         problems: The problems asked, by id.
-        ambiguous_below: Vote share under which a problem is ambiguous.
+        ambiguous_below: Agreement of its samples under which a problem is ambiguous.
         hint: Prompt that shows the answer; its samples do not vote.
+        ambiguous_by: Measure of the agreement (``workflow.lib.problems.AGREEMENT``).
     """
     judged = [verdict_of(row, problems[row.problem_id]) for row in rationales]
     answers: dict[str, list[str | None]] = defaultdict(list)
     for row, (parsed, _) in zip(rationales, judged, strict=True):
         answers[row.problem_id] += [parsed] if row.prompt != hint else []
-    votes = {
-        key: votes_of(parsed, has_gold=problems[key].verifier == "gold", ambiguous_below=ambiguous_below)
-        for key, parsed in answers.items()
-    }
-    return [
+    votes = {key: votes_of(parsed) for key, parsed in answers.items()}
+    rows = [
         _verified(row, problems[row.problem_id], *verdict, votes[row.problem_id])
         for row, verdict in zip(rationales, judged, strict=True)
     ]
+    voters = (row for row in rows if row.prompt != hint)
+    unclear = ambiguous_problems(voters, problems, ambiguous_below, ambiguous_by)
+    return [replace(row, ambiguous=True) if row.problem_id in unclear else row for row in rows]
 
 
 def _verified(row: Rationale, problem: Problem, parsed: str | None, verdict: str, votes: Votes) -> Verified:
@@ -98,7 +102,7 @@ def _verified(row: Rationale, problem: Problem, parsed: str | None, verdict: str
         verdict=verdict,
         vote_share=votes.share,
         entropy=votes.entropy,
-        ambiguous=votes.ambiguous,
+        ambiguous=False,
         planted=problem.planted,
         right=verdict == "right",
         words=len(row.text.split()),
@@ -106,6 +110,8 @@ def _verified(row: Rationale, problem: Problem, parsed: str | None, verdict: str
         repetition=repetition(row.text),
         leaked=leaked(row.text, reading, problem.choices),
         conclusion_agrees=conclusion_agrees(reading, problem, parsed),
+        support="",
+        preference="",
         flags=[],
     )
 
@@ -172,6 +178,24 @@ def losses_of(rows: Iterable[Verified]) -> dict[str, int]:
     """Return how many of ``rows`` were lost for each reason; with the kept ones they are all."""
     found = Counter(reason for reason in map(loss_of, rows) if reason is not None)
     return dict(sorted(found.items()))
+
+
+def check_failures(rows: Sequence[Verified], limit: float) -> None:
+    """Fail if more than ``limit`` of a teacher's samples have no answer that could be read."""
+    for teacher in sorted({row.teacher for row in rows}):
+        own = [row for row in rows if row.teacher == teacher]
+        kinds = Counter(
+            r.verdict if r.finish_reason in ENDS else r.finish_reason for r in own if r.parsed is None
+        )
+        share = kinds.total() / len(own)
+        failed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items())) or "none"
+        print(f"teacher '{teacher}': {asdict(counts_of(own))}, failed {share:.1%}: {failed}")
+        if share > limit:
+            raise DataError(
+                f"teacher '{teacher}': {kinds.total()} of {len(own)} samples failed ({failed}): {share:.1%}, "
+                f"expected at most {limit:.1%}. Fix: raise its max_tokens or hardware.max_model_len, try "
+                "other prompts, or raise rationales.max_failed_fraction."
+            )
 
 
 def grouped(rows: Iterable[Verified], *fields: str) -> dict[tuple[str, ...], list[Verified]]:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 COLUMNS = [
-    *("dataset", "model", "task", "seed", "n", "groups", "estimate", "low", "high", "interval"),
+    *("dataset", "model", "method", "task", "seed", "n", "groups", "estimate", "low", "high", "interval"),
     "margin",
 ]
-RUN = ("dataset", "model", "task")
+RUN = ("dataset", "model", "method", "task")
 
 Row = dict[str, Any]
 
@@ -41,7 +41,7 @@ def estimate(pairs: Sequence[Row], seed: str, settings: Settings) -> Row:
 
 
 def estimates(pairs: Sequence[Row], settings: Settings) -> Iterator[Row]:
-    """Yield the row over all seeds, then of each seed, of every dataset, model and task."""
+    """Yield the row over all seeds, then of each seed, of every dataset, model, method and task."""
     for run in dict.fromkeys(tuple(pair[field] for field in RUN) for pair in pairs):
         ours = [pair for pair in pairs if tuple(pair[field] for field in RUN) == run]
         yield estimate(ours, "all", settings)

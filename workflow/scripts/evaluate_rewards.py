@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 TIE = 0.5  # what a pair with equal rewards counts
 SCHEMA = pa.schema(
     [
-        *[("dataset", pa.string()), ("model", pa.string()), ("seed", pa.int64()), ("task", pa.string())],
+        *((name, pa.string()) for name in ("dataset", "model", "method", "task")),
+        ("seed", pa.int64()),
         *((name, pa.string()) for name in ("problem_id", "group_id", "category", "chosen", "rejected")),
         *((name, pa.float64()) for name in ("chosen_reward", "rejected_reward", "correct")),
     ]
@@ -77,10 +78,11 @@ def rewards_of(
     return found
 
 
-def row_of(ranking: Ranking, chosen_reward: float, rejected_reward: float) -> dict[str, Any]:
-    """Return the row of one scored pair."""
+def row_of(method: str, ranking: Ranking, chosen_reward: float, rejected_reward: float) -> dict[str, Any]:
+    """Return the row of one pair as the reward model ``method`` scored it."""
     right = ranking.right
     return {
+        "method": method,
         **{name: getattr(right, name) for name in ("dataset", "model", "seed", "task")},
         **{name: getattr(right, name) for name in ("problem_id", "group_id", "category")},
         "chosen": right.text,
@@ -111,6 +113,7 @@ def main(
     snapshot: str,
     scores: str,
     pairs: str,
+    method: str,
     hardware: Mapping[str, Any],
 ) -> None:
     """Write the scored pairs and their summary."""
@@ -119,14 +122,11 @@ def main(
     about = read_json(manifest)
     base = load_scorer(snapshot, hardware, pad=tokenizer.pad_token_id, seed=0)
     scorer = load_policies(base, {"reward": Path(adapter).parent}, model=about["model"])
-    sides = [
-        (render(tokenizer, r.right.prompt, r.right.text), render(tokenizer, r.right.prompt, r.wrong.text))
-        for r in rankings
-    ]
+    sides = [[render(tokenizer, r.right.prompt, s.text) for s in (r.right, r.wrong)] for r in rankings]
     texts = [text for side in sides for text in side]
     rewards = rewards_of(scorer, tokenizer, texts, hardware["evaluation_batch"])
     rows = [
-        row_of(ranking, rewards[good], rewards[bad])
+        row_of(method, ranking, rewards[good], rewards[bad])
         for ranking, (good, bad) in zip(rankings, sides, strict=True)
     ]
     inputs = {"adapter": sha256(adapter), "adapter_config": sha256(settings), "samples": sha256(samples)}
@@ -145,5 +145,6 @@ if __name__ == "__main__":
         snapshot=snakemake.input.snapshot,
         scores=snakemake.output.scores,
         pairs=snakemake.output.pairs,
+        method=snakemake.wildcards.method,
         hardware=snakemake.params.hardware,
     )

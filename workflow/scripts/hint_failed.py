@@ -25,6 +25,8 @@ def main(
     train: str,
     rationales: list[str],
     prompt: str,
+    adapter: list[str],
+    manifest: str,
     snapshot: str,
     hinted: str,
     name: str,
@@ -38,7 +40,9 @@ def main(
         train: Parquet file of the train split.
         rationales: The samples of this shard from all teachers.
         prompt: Prompt file that sees the answer.
-        snapshot: Folder of the teacher's model.
+        adapter: Weights and configuration of the teacher's adapter; empty for a base model.
+        manifest: Of the teacher's base model.
+        snapshot: Folder of the teacher's base model.
         hinted: JSON Lines file to write.
         name: Name of the teacher.
         teacher: Its settings.
@@ -53,6 +57,8 @@ def main(
         questions(failed if kept else [], "train", words),
         name=name,
         prompt=words.name,
+        adapter=adapter,
+        manifest=manifest,
         snapshot=snapshot,
         teacher=Teacher(**teacher),
         hardware=hardware,
@@ -67,9 +73,11 @@ if __name__ == "__main__":
         train=snakemake.input.train,
         rationales=list(snakemake.input.rationales),
         prompt=snakemake.input.prompt,
+        adapter=list(snakemake.input.adapter),
+        manifest=snakemake.input.manifest,
         snapshot=snakemake.input.snapshot,
         hinted=snakemake.output.hinted,
-        name=snakemake.wildcards.teacher,
+        name=snakemake.params.name,
         teacher=snakemake.params.teacher,
         hardware=snakemake.params.hardware,
         examples=snakemake.params.examples,

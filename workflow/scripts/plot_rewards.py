@@ -15,6 +15,7 @@ from workflow.lib.figures import (
     interval_kind,
     interval_mark,
     known,
+    look,
     name_rows,
     panels,
     save,
@@ -47,13 +48,20 @@ def draw(rows: list[Row]) -> Figure:
     figure, axes = panels(len(places), 1, 0.65 + ROW_HEIGHT * tallest, share_x=True)
     for axis, place in zip(axes, places, strict=True):
         here = facet_rows(shown, place)
-        name_rows(axis, ["all seeds" if r["seed"] == "all" else f"seed {r['seed']}" for r in here])
+        name_rows(axis, row_names(here))
         for y, row in enumerate(here):
-            interval_mark(axis, y, {**row, "method": "reward"}, "estimate")
+            interval_mark(axis, y, row, "estimate")
         axis.axvline(CHANCE, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
         axis.set_title(facet_title(place, places))
     axes[-1].set_xlabel("pairs ranked right (%)")
     return figure
+
+
+def row_names(rows: list[Row]) -> list[str]:
+    """Return the seed of each row, behind the reward model's name where there are several."""
+    seeds = ["all seeds" if row["seed"] == "all" else f"seed {row['seed']}" for row in rows]
+    several = len({row["method"] for row in rows}) > 1
+    return [f"{look(r['method']).label}, {s}" if several else s for r, s in zip(rows, seeds, strict=True)]
 
 
 def describe(rows: list[Row]) -> Caption:

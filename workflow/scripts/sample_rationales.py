@@ -18,8 +18,10 @@ def main(
     *,
     train: str,
     dev: str,
-    choice: str,
+    choice: str | list[str],
     prompts: list[str],
+    adapter: list[str],
+    manifest: str,
     snapshot: str,
     rationales: str,
     name: str,
@@ -29,7 +31,10 @@ def main(
     shards: int,
     examples: dict[str, Any],
 ) -> None:
-    """Sample shard ``shard`` of ``shards`` (numbered from 0); a dropped teacher's shard is empty."""
+    """Sample shard ``shard`` of ``shards`` (numbered from 0); a dropped teacher's shard is empty.
+
+    ``choice`` is empty where there was no tournament: then there is one prompt, and nobody is dropped.
+    """
     prompt = chosen_prompt(choice, prompts, name, train=train, examples=examples)
     if prompt is None:
         print(f"teacher '{name}' is not kept in {choice}: this shard is empty")
@@ -39,6 +44,8 @@ def main(
         asked_of(train, dev, prompt, shard, shards),
         name=name,
         prompt=prompt.name,
+        adapter=adapter,
+        manifest=manifest,
         snapshot=snapshot,
         teacher=Teacher(**teacher),
         hardware=hardware,
@@ -54,9 +61,11 @@ if __name__ == "__main__":
         dev=snakemake.input.dev,
         choice=snakemake.input.choice,
         prompts=list(snakemake.input.prompts),
+        adapter=list(snakemake.input.adapter),
+        manifest=snakemake.input.manifest,
         snapshot=snakemake.input.snapshot,
         rationales=snakemake.output.rationales,
-        name=snakemake.wildcards.teacher,
+        name=snakemake.params.name,
         teacher=snakemake.params.teacher,
         hardware=snakemake.params.hardware,
         shard=int(snakemake.wildcards.shard),

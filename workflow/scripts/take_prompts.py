@@ -42,7 +42,10 @@ def main(
     inputs = {"train": sha256(train), "dev": sha256(dev), "prompt": sha256(prompt)}
     write_preferences(made, Outputs(sft, pairs, prompts, card), inputs)
     longer = step(
-        "passages longer than their prompt", len(asked), sum(a.good for a in asked), "nothing follows"
+        "passages that go on after a word",
+        len(asked),
+        sum(a.good for a in asked),
+        "nothing follows, or the prompt ends within a word",
     )
     write_card(card, dataset, made, [longer, *cuts(made.asked)[0]], settings, {})
 

@@ -20,8 +20,9 @@ from workflow.lib.adapters import attach
 from workflow.lib.logs import capture
 from workflow.lib.models import load_base, load_tokenizer
 from workflow.lib.records import Pair
-from workflow.lib.trainers import IGNORED, Schedule, arguments, train
-from workflow.lib.training import begin, encode
+from workflow.lib.rows import labelled_sides
+from workflow.lib.trainers import Schedule, arguments, train
+from workflow.lib.training import begin, encode, in_ranks
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -38,17 +39,11 @@ class TokenTrainer(ORPOTrainer):  # type: ignore[misc]
     """TRL's trainer for rows that are tokens already, rendered by ``workflow.lib.chat`` like all others."""
 
     def tokenize_row(self, feature: Mapping[str, Any], model: object = None) -> dict[str, list[int]]:
-        """Return the columns that TRL's collator pads: both sequences, the prompt's labels ignored."""
-        prompt = feature["prompt_ids"]
-        row = {"prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
-        for side in ("chosen", "rejected"):
-            completion = feature[f"{side}_ids"]
-            row[f"{side}_input_ids"] = prompt + completion
-            row[f"{side}_attention_mask"] = [1] * len(prompt + completion)
-            row[f"{side}_labels"] = [IGNORED] * len(prompt) + completion
-        return row
+        """Return the columns that TRL's collator pads."""
+        return labelled_sides(feature)
 
 
+@in_ranks
 def main(**given: Any) -> None:
     """Train the adapter; ``given`` are the fields of ``workflow.lib.training.Job``."""
     job, settings = begin(Settings, given)
@@ -57,7 +52,7 @@ def main(**given: Any) -> None:
     model = attach(
         load_base(job.snapshot, job.hardware), job.lora, job.start, task="CAUSAL_LM", seed=job.seed
     )
-    shared = arguments(job, settings, len(encoded.rows))
+    shared = arguments(job, settings, len(encoded.rows), encoded)
     trainer = TokenTrainer(
         model=model,
         args=ORPOConfig(
@@ -75,12 +70,14 @@ if __name__ == "__main__":
         rows=snakemake.input.rows,
         start=snakemake.input.start,
         reward=snakemake.input.reward,
+        choice=snakemake.input.choice,
         manifest=snakemake.input.manifest,
         snapshot=snakemake.input.snapshot,
         outputs=dict(snakemake.output.items()),
         settings=snakemake.params.settings,
         lora=snakemake.params.lora,
         hardware=snakemake.params.hardware,
+        shared=snakemake.params.shared,
         dataset=snakemake.wildcards.dataset,
         model=snakemake.wildcards.model,
         method=snakemake.wildcards.method,

@@ -2,53 +2,76 @@
 
 Loss: mean negative log-likelihood of the completion's tokens given the prompt (``losses.nll``), over all
 tokens of the batch, EOS included; the prompt is not trained. Trainer: TRL's SFTTrainer.
+
+``packing`` lays rows end to end in sequences of up to ``max_length`` tokens, best fit decreasing (Ding et al.
+2024, arXiv 2404.10830), without cutting any; a row neither sees nor predicts its neighbours. ``batch_size``
+then counts sequences: fewer steps, more rows each. Without it, rows of one length share micro-batches; that
+changes no global batch, and only here no loss: this one weighs all tokens of the global batch alike.
 """
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
-from trl import SFTConfig, SFTTrainer
+from torch.utils.data import Sampler
+from trl import SFTConfig, SFTTrainer, pack_dataset
 
 from workflow.lib.adapters import attach
 from workflow.lib.logs import capture
 from workflow.lib.models import load_base, load_tokenizer
 from workflow.lib.records import SftRow
-from workflow.lib.trainers import IGNORED, Schedule, arguments, train
-from workflow.lib.training import Encoded, begin, encode
+from workflow.lib.rows import ByLength, labelled
+from workflow.lib.trainers import Schedule, arguments, train
+from workflow.lib.training import Encoded, begin, encode, in_ranks
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
+@dataclass(frozen=True)
 class Settings(Schedule):
-    """Settings of SFT: those that all methods on fixed rows have."""
+    """Settings of SFT."""
+
+    packing: bool  # whether rows share sequences; batch_size then counts sequences
 
 
-def labelled(encoded: Encoded) -> Dataset:
-    """Return the rows as TRL takes them ready-made: all tokens, and labels on the completion only."""
-    return Dataset.from_list(
-        [
-            {
-                "input_ids": row["prompt_ids"] + row["completion_ids"],
-                "labels": [IGNORED] * len(row["prompt_ids"]) + row["completion_ids"],
-            }
-            for row in encoded.rows
-        ]
-    )
+class LengthTrainer(SFTTrainer):  # type: ignore[misc]
+    """TRL's trainer with less padding where a global batch is cut into micro-batches."""
+
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> Sampler[int]:
+        args, rows = self.args, self.train_dataset
+        parts = args.gradient_accumulation_steps * args.world_size
+        if parts == 1:
+            drawn: Sampler[int] = super()._get_train_sampler(dataset)
+            return drawn
+        lengths = [len(ids) for ids in rows["input_ids"]]
+        return ByLength(lengths, args.train_batch_size * parts, args.data_seed)
 
 
+def sequences(encoded: Encoded, packing: bool, longest: int) -> Dataset:
+    """Return the rows as TRL takes them ready-made: tokens, labels and, if packed, lengths of the rows."""
+    rows = [labelled(row["prompt_ids"], row["completion_ids"]) for row in encoded.rows]
+    return pack_dataset(Dataset.from_list(rows), longest, "bfd") if packing else Dataset.from_list(rows)
+
+
+@in_ranks
 def main(**given: Any) -> None:
     """Train the adapter; ``given`` are the fields of ``workflow.lib.training.Job``."""
     job, settings = begin(Settings, given)
     tokenizer = load_tokenizer(job.snapshot)
     encoded = encode(job, SftRow, ["completion"], tokenizer, settings.max_length)
+    data = sequences(encoded, settings.packing, settings.max_length)
+    trained = sum(len(row["completion_ids"]) for row in encoded.rows)
+    encoded = replace(encoded, counts={"sequences": len(data), "completion_tokens": trained})
     model = attach(
         load_base(job.snapshot, job.hardware), job.lora, job.start, task="CAUSAL_LM", seed=job.seed
     )
-    trainer = SFTTrainer(
+    trainer = LengthTrainer(
         model=model,
-        args=SFTConfig(**arguments(job, settings, len(encoded.rows)), max_length=None),
-        train_dataset=labelled(encoded),
+        args=SFTConfig(
+            **arguments(job, settings, len(data), encoded), padding_free=settings.packing, max_length=None
+        ),
+        train_dataset=data,
         processing_class=tokenizer,
     )
     train(job, trainer, encoded, settings)
@@ -60,12 +83,14 @@ if __name__ == "__main__":
         rows=snakemake.input.rows,
         start=snakemake.input.start,
         reward=snakemake.input.reward,
+        choice=snakemake.input.choice,
         manifest=snakemake.input.manifest,
         snapshot=snakemake.input.snapshot,
         outputs=dict(snakemake.output.items()),
         settings=snakemake.params.settings,
         lora=snakemake.params.lora,
         hardware=snakemake.params.hardware,
+        shared=snakemake.params.shared,
         dataset=snakemake.wildcards.dataset,
         model=snakemake.wildcards.model,
         method=snakemake.wildcards.method,

@@ -1,6 +1,5 @@
 """Read the answer of every sample, judge it, and count what was asked, answered, parsed and right."""
 
-from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +8,14 @@ from workflow.lib.errors import DataError, raise_all
 from workflow.lib.files import read_jsonl, sha256, write_json
 from workflow.lib.hints import read_hinted, told_by_hint
 from workflow.lib.logs import capture
+from workflow.lib.opinions import about_judging, heard, read_opinions
 from workflow.lib.parquet import write_parquet
-from workflow.lib.problems import Suspicion, signals_of, suspects, vote_statistics
+from workflow.lib.problems import IN_WORDS, Suspicion, signals_of, suspects, vote_statistics
 from workflow.lib.records import Problem, ProblemSignals, Rationale, Verified, load, table
 from workflow.lib.signals import Limits
 from workflow.lib.verification import (
+    check_failures,
     counts_by,
-    counts_of,
     flagged,
     funnel,
     incomplete,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 MOST_SUSPECTS = 20  # shown on the card; problems.parquet has them all
-ENDS = ("stop", "length")  # how a sample that was really taken can end
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,13 @@ class VerificationSettings:
 
     shards: int
     hint_failed: str | None  # prompt of the samples that were given the answer
-    ambiguous_below: float  # vote share under which a problem is ambiguous
+    ambiguous_by: str  # measure of the samples' agreement
+    ambiguous_below: float  # agreement under which a problem is ambiguous
     max_failed_fraction: float  # of a teacher's samples, without an answer that could be read
     suspect_share: float  # of the answers read, for one other answer than gold
     suspect_votes: int  # answers read, at least, before a label is suspect
     quality: dict[str, Any]  # see ``Limits``
+    judge: dict[str, Any] | None  # see ``workflow.lib.opinions``
     drop: list[str]  # flags of rationales that are not learned from
 
 
@@ -62,28 +63,11 @@ def read_rationales(paths: list[str], splits: dict[str, str]) -> list[Rationale]
     return sorted(rows, key=lambda row: (row.problem_id, row.teacher, row.index))
 
 
-def check_failures(rows: list[Verified], limit: float) -> None:
-    """Fail if more than ``limit`` of a teacher's samples have no answer that could be read."""
-    for teacher in sorted({row.teacher for row in rows}):
-        own = [row for row in rows if row.teacher == teacher]
-        kinds = Counter(
-            r.verdict if r.finish_reason in ENDS else r.finish_reason for r in own if r.parsed is None
-        )
-        share = kinds.total() / len(own)
-        failed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items())) or "none"
-        print(f"teacher '{teacher}': {asdict(counts_of(own))}, failed {share:.1%}: {failed}")
-        if share > limit:
-            raise DataError(
-                f"teacher '{teacher}': {kinds.total()} of {len(own)} samples failed ({failed}): {share:.1%}, "
-                f"expected at most {limit:.1%}. Fix: raise its max_tokens or hardware.max_model_len, try "
-                "other prompts, or raise rationales.max_failed_fraction."
-            )
-
-
 def about(
     rows: list[Verified], signals: list[ProblemSignals], settings: VerificationSettings
 ) -> dict[str, Any]:
     """Return what the card tells: funnel, counts, quality, votes, and how well marks find bad problems."""
+    agreement = IN_WORDS[settings.ambiguous_by]
     suspect = f"{settings.suspect_share} of at least {settings.suspect_votes} answers are one other answer"
     return {
         "stage": "rationales",
@@ -92,8 +76,8 @@ def about(
         "by_category": counts_by(rows, "teacher", "category"),
         "quality": quality_by(rows, "teacher"),
         "votes": vote_statistics(signals),
-        "ambiguity_rule": f"gold answer and vote share below {settings.ambiguous_below}",
-        "detection": detection(signals),
+        "ambiguity_rule": f"gold answer and {agreement} below {settings.ambiguous_below}",
+        "detection": detection(signals, settings.ambiguous_by),
         "suspect_rule": f"gold answer, and {suspect}",
         "suspects": suspects(signals, MOST_SUSPECTS),
         "label_detection": label_detection(signals),
@@ -107,6 +91,7 @@ def main(
     dev: str,
     rationales: list[str],
     hinted: list[str],
+    judged: list[str],
     verified: str,
     problems: str,
     card: str,
@@ -120,15 +105,17 @@ def main(
     splits = {p.problem_id: split for split, rows in asked.items() for p in rows}
     given = [*read_rationales(rationales, splits), *read_hinted(hinted, splits)]
     hint = chosen.hint_failed
-    judged = told_by_hint(verify(given, known, chosen.ambiguous_below, hint), hint)
-    rows = flagged(judged, Limits(**chosen.quality), chosen.drop)
+    found = verify(given, known, chosen.ambiguous_below, hint, chosen.ambiguous_by)
+    opinions = read_opinions(judged, found)
+    rows = flagged(heard(told_by_hint(found, hint), opinions), Limits(**chosen.quality), chosen.drop)
     voters = [row for row in rows if row.prompt != hint]
     check_failures(voters, chosen.max_failed_fraction)
     signals = signals_of(voters, known, Suspicion(chosen.suspect_share, chosen.suspect_votes))
-    note = {"inputs": [sha256(path) for path in [*rationales, *hinted]]}
+    note = {"inputs": [sha256(path) for path in [*rationales, *hinted, *judged]]}
     write_parquet(verified, table(rows, Verified), note)
     write_parquet(problems, table(signals, ProblemSignals), note)
-    write_json(card, {"dataset": dataset, **about(rows, signals, chosen)})
+    judging = about_judging(rows, opinions) if judged else None
+    write_json(card, {"dataset": dataset, **about(rows, signals, chosen), "judging": judging})
 
 
 if __name__ == "__main__":
@@ -138,6 +125,7 @@ if __name__ == "__main__":
         dev=snakemake.input.dev,
         rationales=list(snakemake.input.rationales),
         hinted=list(snakemake.input.hinted),
+        judged=list(snakemake.input.judged),
         verified=snakemake.output.verified,
         problems=snakemake.output.problems,
         card=snakemake.output.card,

@@ -13,6 +13,7 @@ import pytest
 from tests.raw_files import read
 from workflow.lib.errors import DataError, DependencyError
 from workflow.lib.generators import gym
+from workflow.lib.generators.flips import NONE
 from workflow.lib.generators.registry import GENERATORS
 from workflow.lib.records import Problem
 from workflow.scripts.generate_dataset import generate
@@ -44,7 +45,7 @@ def package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write(folder: Path, seed: int, size: int, puzzles: list[str] = PUZZLES, ambiguous: float = 0.0) -> None:
-    GENERATORS["reasoning_gym"](folder, seed, size, ambiguous, {"puzzles": puzzles})
+    GENERATORS["reasoning_gym"](folder, seed, size, ambiguous, NONE, {"puzzles": puzzles})
 
 
 def rows(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -112,7 +113,7 @@ def test_without_the_package_it_says_how_to_get_it(tmp_path, monkeypatch):
 
 def test_the_script_hands_the_options_over(tmp_path, package):
     source = {"name": "live", "generator": "reasoning_gym", "seed": 1, "size": 4, "ambiguous": 0.0}
-    entry = generate({**source, "options": {"puzzles": PUZZLES}}, tmp_path)
+    entry = generate({**source, "options": {"puzzles": PUZZLES}}, tmp_path, NONE)
     assert [file["path"] for file in entry["files"]] == [
         f"live/{name}.jsonl" for name in ("aiw", "countdown", "planted")
     ]

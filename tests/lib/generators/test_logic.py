@@ -4,12 +4,16 @@ import json
 from collections import Counter
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from tests.raw_files import read
+from workflow.lib.errors import DataError
 from workflow.lib.generators import logic
 from workflow.lib.generators.drafts import Draft, both_ways
+from workflow.lib.generators.flips import Flips
+from workflow.lib.generators.registry import GENERATORS
 from workflow.lib.generators.rules import RULES, stated
 from workflow.lib.generators.spaces import for_datasets
 from workflow.lib.generators.words import Literal
@@ -94,3 +98,42 @@ def test_same_seed_same_bytes_and_another_seed_other_problems(folder: Path, tmp_
     assert contents[folder] == contents[tmp_path / "again"]
     one, two = ({p.context for p in read("logicbench_bqa", root)} for root in (folder, tmp_path / "other"))
     assert len(one & two) < 0.1 * len(one)
+
+
+def labels(folder: Path) -> dict[tuple[str, str], str]:
+    """Return the recorded answer of every question, by context and question."""
+    return {(p.context, p.question): p.answer for p in read("logicbench_bqa", folder)}
+
+
+def marked(folder: Path, kind: str) -> set[tuple[str, str]]:
+    rows: list[dict[str, Any]] = [json.loads(x) for x in (folder / "planted.jsonl").read_text().splitlines()]
+    return {(row["context"], row["question"]) for row in rows if row["planted"] == kind}
+
+
+def test_wrong_labels_are_those_that_the_truth_tables_contradict(folder: Path, tmp_path: Path) -> None:
+    # Without flips every settled label is the verdict of the truth tables: ``draw`` refuses anything else.
+    # 135 contexts are settled; those with an even number of letters may be flipped.
+    truth, unsettled = labels(folder), marked(folder, "ambiguous")
+    able = {key for key in truth if len(key[0]) % 2 == 0} - unsettled
+    logic.write(tmp_path, 5, SIZE, AMBIGUOUS, Flips(0.2, lambda context: len(context) % 2 == 0))
+    recorded = labels(tmp_path)
+    assert recorded.keys() == truth.keys()
+    wrong = {key for key in truth if recorded[key] != truth[key]}
+    assert wrong == marked(tmp_path, "mislabelled")
+    assert len(wrong) == round(0.2 * len(able)) > 20
+    assert wrong <= able
+    assert marked(tmp_path, "ambiguous") == unsettled
+
+
+def test_wrong_labels_that_could_only_be_in_test_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"flipped: expected 0\.0 where every problem may enter test, found 0\.1"
+    ):
+        logic.write(tmp_path, 5, 40, 0.0, Flips(0.1, lambda context: False))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", sorted(GENERATORS.keys() - {"logic"}))
+def test_other_generators_write_no_wrong_labels(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf"{name}: flipped: expected 0\.0, found 0\.1"):
+        GENERATORS[name](tmp_path, 1, 4, 0.0, Flips(0.1, lambda context: True), {"puzzles": ["aiw"]})

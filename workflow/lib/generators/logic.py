@@ -4,14 +4,17 @@ Four families: propositional, first-order, non-monotonic and analogical. A probl
 (1 to 4 steps, negations, sentences that do not matter, several ways of saying it) and labelled by looking
 at every model of its sentences, never by the way it was drawn: "yes" if the question holds in every
 preferred model, "no" if in none. A planted ambiguous problem lacks one sentence: its models disagree, and
-its recorded answers are arbitrary.
+its recorded answers are arbitrary. A planted mislabelled one is settled, and its recorded answer is the
+other one.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from workflow.lib.files import write_json, write_jsonl
+from workflow.lib.generators.flips import NONE, Flips, flip
 from workflow.lib.generators.rules import RULES
 from workflow.lib.generators.semantics import verdict
 from workflow.lib.generators.spaces import for_datasets
@@ -55,13 +58,17 @@ def draw(rng: Random, rule: tuple[str, str], steps: int, planted: bool = False) 
     )
 
 
-def write(folder: Path, seed: int, size: int, ambiguous: float) -> None:
-    """Write about ``size`` questions, two for a context, of which a share ``ambiguous`` settles nothing."""
+def write(folder: Path, seed: int, size: int, ambiguous: float, flips: Flips = NONE) -> None:
+    """Write about ``size`` questions, two for a context, of which a share ``ambiguous`` settles nothing.
+
+    The texts are the same whatever ``flips`` says: only recorded answers of settled questions change.
+    """
     rng = Random(seed)
     count = size // 2
     planted = set(rng.sample(range(count), round(ambiguous * count)))
     contexts: set[str] = set()
-    samples: dict[tuple[str, str], list[dict[str, object]]] = {rule: [] for rule in RULES}
+    samples: dict[tuple[str, str], list[dict[str, Any]]] = {rule: [] for rule in RULES}
+    settled: list[dict[str, Any]] = []
     marks: list[dict[str, str]] = []
     for i in range(count):
         rule = list(RULES)[i % len(RULES)]
@@ -78,6 +85,9 @@ def write(folder: Path, seed: int, size: int, ambiguous: float) -> None:
             marks += [
                 {"context": problem.context, "question": q, "planted": "ambiguous"} for q in problem.questions
             ]
+        else:
+            settled.append(samples[rule][-1])
+    marks += flip(settled, flips, seed)
     for (family, name), rows in samples.items():
         path = folder / "data" / "LogicBench(Eval)" / "BQA" / family / name / "data_instances.json"
         write_json(path, {"type": family, "axiom": name, "samples": rows})

@@ -1,0 +1,141 @@
+"""Rollouts: packing, sampling with a cache, adapters that share a base and do not touch each other."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from torch import tensor
+
+from tests.training import HARDWARE, LORA, REWARD, job, parent, write_rows
+from workflow.lib.adapters import attach
+from workflow.lib.errors import IntegrityError
+from workflow.lib.models import load_base, load_scorer, load_tokenizer
+from workflow.lib.records import Pair
+from workflow.lib.rollouts import REWARD as REWARD_NAME
+from workflow.lib.rollouts import VALUE, Crew, cut, pack
+from workflow.scripts import train_reward
+
+EOS, PAD, USER, ASSISTANT = 0, 0, 1, 2
+PROMPTS = [[USER, 40 + i, *[70] * i, EOS, ASSISTANT] for i in range(4)]
+YES, NO = True, False
+
+
+@pytest.fixture(scope="module")
+def reward(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return a trained reward adapter."""
+    folder = tmp_path_factory.mktemp("reward")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        rows = write_rows(folder, Pair)
+        train_reward.main(**job(folder / "adapter", tiny_llama, "reward", REWARD, rows))
+    return parent(folder / "adapter")
+
+
+@pytest.fixture
+def crew(tiny_llama: Path) -> Crew:
+    return Crew(load_base(tiny_llama, HARDWARE), LORA, [], seed=1)
+
+
+def test_packing_marks_the_response():
+    packed = pack([[7, 8], [9]], [[5], [6, 6, 6]], pad=0)
+    assert packed.ids.tolist() == [[7, 8, 5, 0], [9, 6, 6, 6]]
+    # the mask is at the token before, whose state predicts it
+    assert packed.mask.tolist() == [[NO, YES, NO], [YES, YES, YES]]
+
+
+def test_a_response_ends_with_its_first_eos():
+    assert cut([5, EOS, 6, EOS], EOS) == [5, EOS]
+    assert cut([5, 6], EOS) == [5, 6]
+
+
+def test_scores_equal_those_of_the_reward_model_itself(tiny_llama: Path, crew: Crew, reward: list[str]):
+    """The reward adapter on the causal base scores like a sequence classifier with that adapter."""
+    name = crew.add_reward(reward)
+    tokenizer = load_tokenizer(tiny_llama)
+    scorer = load_scorer(tiny_llama, HARDWARE, pad=tokenizer.pad_token_id, seed=9)
+    model = PeftModel.from_pretrained(scorer, Path(reward[0]).parent).eval()
+    rows = [[*prompt, 50 + i, 51, EOS] for i, prompt in enumerate(PROMPTS)]
+    alone = [model(tensor([row])).logits.item() for row in rows]
+    torch.testing.assert_close(crew.scores(name, rows, PAD), tensor(alone), rtol=1e-4, atol=1e-4)
+    wider = crew.scores(name, [*rows, [*PROMPTS[0], *[60] * 20, EOS]], PAD)[:-1]
+    torch.testing.assert_close(wider, tensor(alone), rtol=1e-4, atol=1e-4)
+
+
+def test_two_reward_models_share_the_base(crew: Crew, reward: list[str]):
+    first, second = crew.add_reward(reward), crew.add_reward(reward)
+    rows = [[*prompt, 50, EOS] for prompt in PROMPTS]
+    before = crew.scores(first, rows, PAD)
+    with torch.no_grad():
+        for parameter in crew.parameters(second):
+            parameter.add_(0.1)
+    torch.testing.assert_close(crew.scores(first, rows, PAD), before, rtol=0.0, atol=0.0)
+    assert (crew.scores(second, rows, PAD) - before).abs().max() > 1e-3
+    assert {first, second} == {REWARD_NAME.format(1), REWARD_NAME.format(2)}
+
+
+def test_what_sampling_records_is_what_a_whole_pass_computes(crew: Crew):
+    """Left packing and the cache change nothing: log-probabilities, entropy and values agree by token."""
+    value = torch.nn.Linear(crew.base.config.hidden_size, 1)
+    draw = torch.Generator().manual_seed(2)
+    sampled = crew.sample(PROMPTS, value, longest=6, temperature=0.7, eos=EOS, pad=PAD, generator=draw)
+    packed = pack(PROMPTS, sampled.responses, PAD)
+    logps, entropy, values = crew.recall(packed, value, 0.7)
+    states = crew.states(packed.ids)
+    torch.testing.assert_close(logps, crew.logps(states, packed, 0.7).detach(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(sampled.logps, logps, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(sampled.entropy, entropy, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(sampled.values, values, rtol=1e-4, atol=1e-4)
+    assert len(entropy) == sum(map(len, sampled.responses))
+
+
+def test_the_reference_of_a_new_policy_is_the_base_and_stays_it(crew: Crew, reward: list[str]):
+    crew.add_reward(reward)
+    crew.add_value(LORA, [], seed=1)
+    packed = pack(PROMPTS, [[50, 51, EOS]] * 4, PAD)
+    before = crew.reference_logps(packed, 1.0)
+    with torch.no_grad():
+        for name, parameter in crew.model.named_parameters():
+            if "lora_B.default" in name:
+                parameter.add_(0.1)
+    torch.testing.assert_close(crew.reference_logps(packed, 1.0), before, rtol=0.0, atol=0.0)
+    moved = crew.logps(crew.states(packed.ids), packed, 1.0)
+    assert (moved - before).abs().max() > 1e-3
+    trained = {name for name, p in crew.model.named_parameters() if p.requires_grad}
+    assert trained and all(".default." in name for name in trained)
+    with crew.learning(VALUE):
+        trained = {name for name, p in crew.model.named_parameters() if p.requires_grad}
+        assert trained and all(f".{VALUE}." in name for name in trained)
+
+
+def test_a_value_adapter_starts_where_the_policy_does(crew: Crew, tiny_llama: Path, tmp_path: Path):
+    with torch.no_grad():
+        for parameter in crew.parameters("default"):
+            parameter.add_(0.1)
+    crew.model.save_pretrained(tmp_path, selected_adapters=["default"])
+    other = Crew(load_base(tiny_llama, HARDWARE), LORA, parent(tmp_path), seed=5)
+    generator = torch.get_rng_state()
+    other.add_value(LORA, parent(tmp_path), seed=7)
+    assert torch.equal(torch.get_rng_state(), generator)
+    pairs = zip(other.parameters(VALUE), other.parameters("default"), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_there_is_no_dropout_however_late_an_adapter_comes(tiny_llama: Path, reward: list[str]):
+    base = load_base(tiny_llama, HARDWARE)
+    attentions = [module for module in base.modules() if hasattr(module, "attention_dropout")]
+    for module in attentions:
+        module.attention_dropout = 0.5
+    crew = Crew(base, {**LORA, "dropout": 0.5}, [], seed=1)
+    crew.add_value({**LORA, "dropout": 0.5}, [], seed=1)
+    crew.add_reward(reward)
+    rates = [module.p for module in crew.model.modules() if isinstance(module, torch.nn.Dropout)]
+    assert len(rates) > 10 and set(rates) == {0.0}
+    assert [module.attention_dropout for module in attentions] == [0.0, 0.0]
+
+
+def test_a_reward_adapter_without_a_head_is_refused(crew: Crew, tiny_llama: Path, tmp_path: Path):
+    base = load_base(tiny_llama, HARDWARE)
+    attach(base, LORA, [], task="CAUSAL_LM", seed=1).save_pretrained(tmp_path)
+    with pytest.raises(IntegrityError, match="one head"):
+        crew.add_reward(parent(tmp_path))

@@ -1,0 +1,112 @@
+"""The value function of PPO: a linear head on the policy's last hidden state, or on that of its own adapter.
+
+The shared one costs nothing but pulls at the policy's weights with its loss. The other costs one adapter and
+two more passes per update, and leaves the policy to its own loss. Neither is a second model.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from workflow.lib.rollouts import VALUE, Crew, Packed, Sampled
+
+ValueLoss = Callable[[Tensor], Tensor]  # values of the response tokens, (N,) → their loss
+
+
+class Value(Protocol):
+    """What PPO needs of a value function."""
+
+    head: torch.nn.Linear
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """Return all that is trained for the value, always in the same order."""
+
+    def before(self, sampled: Sampled, parts: Sequence[Packed]) -> Tensor:
+        """Return the value of the state before each sampled token, (N,)."""
+
+    def learn(
+        self, loss: Tensor, states: Tensor, packed: Packed, value_loss: ValueLoss, weight: float
+    ) -> Tensor:
+        """Go backward from the policy's ``loss`` and from the value loss; return the latter.
+
+        Args:
+            loss: Of the policy, with its graph.
+            states: The policy's last hidden states of ``packed``, (B, T, H).
+            packed: The rows.
+            value_loss: Gives the loss of the values of the response tokens.
+            weight: Of the value loss.
+        """
+
+
+def new_head(crew: Crew) -> torch.nn.Linear:
+    """Return a head that calls every state worth 0."""
+    head = torch.nn.Linear(crew.base.config.hidden_size, 1).to(crew.base.device)
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
+    return head
+
+
+def values_at(head: torch.nn.Module, states: Tensor, packed: Packed) -> Tensor:
+    """Return the value of the state before each response token, (N,); ``states``: (B, T, H)."""
+    values: Tensor = head(states[:, :-1][packed.mask.to(states.device)].float()).squeeze(-1)
+    return values
+
+
+class SharedValue:
+    """A head on the policy's last hidden state; its loss reaches the policy's adapter too."""
+
+    def __init__(self, crew: Crew, lora: Mapping[str, Any], start: Sequence[str], seed: int) -> None:
+        """Put a head onto ``crew``'s policy."""
+        self.head = new_head(crew)
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """Return the head's."""
+        return list(self.head.parameters())
+
+    def before(self, sampled: Sampled, parts: Sequence[Packed]) -> Tensor:
+        """Return what the head said while the policy sampled."""
+        return sampled.values
+
+    def learn(
+        self, loss: Tensor, states: Tensor, packed: Packed, value_loss: ValueLoss, weight: float
+    ) -> Tensor:
+        """Go backward once, from both losses."""
+        second = value_loss(values_at(self.head, states, packed))
+        torch.autograd.backward(loss + weight * second)
+        return second
+
+
+class AdapterValue:
+    """A head on the last hidden state of an adapter of its own, which starts where the policy does."""
+
+    def __init__(self, crew: Crew, lora: Mapping[str, Any], start: Sequence[str], seed: int) -> None:
+        """Add the adapter to ``crew``."""
+        self._crew = crew
+        crew.add_value(lora, start, seed)
+        self.head = new_head(crew)
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """Return the head's and the adapter's."""
+        return [*self.head.parameters(), *self._crew.parameters(VALUE)]
+
+    @torch.no_grad()
+    def before(self, sampled: Sampled, parts: Sequence[Packed]) -> Tensor:
+        """Return the values by a pass of the adapter over the whole rows."""
+        with self._crew.learning(VALUE):
+            found = [values_at(self.head, self._crew.states(part.ids), part) for part in parts]
+        return torch.cat(found)
+
+    def learn(
+        self, loss: Tensor, states: Tensor, packed: Packed, value_loss: ValueLoss, weight: float
+    ) -> Tensor:
+        """Go backward twice: PEFT takes gradients of the active adapter only."""
+        torch.autograd.backward(loss)
+        with self._crew.learning(VALUE):
+            second = value_loss(values_at(self.head, self._crew.states(packed.ids), packed))
+            torch.autograd.backward(weight * second)
+        return second
+
+
+VALUES: dict[str, type[SharedValue] | type[AdapterValue]] = {"shared": SharedValue, "adapter": AdapterValue}
