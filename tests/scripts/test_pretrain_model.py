@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.training import HARDWARE
 from workflow.lib.errors import DataError
 from workflow.lib.files import read_json, sha256
 from workflow.lib.models import load_base, load_tokenizer
@@ -47,7 +48,7 @@ def pretrain(folder: Path, **changes: Any) -> dict[str, Any]:
 def test_the_snapshot_is_whole_and_described(tmp_path: Path) -> None:
     about = pretrain(tmp_path / "a")
     snapshot = tmp_path / "a" / "snapshot"
-    model = load_base(snapshot, {"device": "cpu", "precision": "float32", "attention": "sdpa"})
+    model = load_base(snapshot, HARDWARE)
     tokenizer = load_tokenizer(snapshot)
     assert model.config.head_dim == 32
     assert model.num_parameters() == about["parameters"]

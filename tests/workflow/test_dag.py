@@ -168,6 +168,23 @@ def test_judges_stand_between_the_samples_and_their_verification(tmp_path, by, h
         assert ("hint_failed", "judge_rationales") in edges
 
 
+def test_a_training_asks_for_a_gpu_and_a_core_per_process(tmp_path):
+    study = yaml.safe_load((ROOT / "config/studies/tinyllama-dpo.yaml").read_text())
+    study["hardware"] |= {"processes": 2, "deepspeed": "zero2"}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    command = [SNAKEMAKE, "--dry-run", "--cores", "4", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--configfile", str(tmp_path / "study.yaml"), "--directory", str(tmp_path), "--forceall"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-3000:]
+    jobs = re.split(r"\n(?=rule )", done.stdout + done.stderr)
+    asked = {name: [job for job in jobs if job.startswith(f"rule {name}:")] for name in ("train", "evaluate")}
+    assert len(asked["train"]) == 2 * len(study["seeds"]) and asked["evaluate"]
+    for job in asked["train"]:
+        assert "gpu=2" in job and "threads: 2" in job
+    for job in asked["evaluate"]:
+        assert "gpu=1" in job and "threads" not in job
+
+
 def swept(tmp_path) -> str:
     """Write the demo with a sweep of ORPO, which starts from the base, and of PPO; return its path."""
     study = demo_config()

@@ -40,6 +40,7 @@ def merge_into(
     Raises:
         IntegrityError: The adapter does nothing, or what was written answers otherwise.
     """
+    hardware = {**hardware, "quantisation": "none"}  # nothing can be added to weights of 4 bits
     policies = load_policies(load_base(snapshot, hardware), {MERGED: adapter}, model=model)
     logit_change(policies, MERGED, probes[0])
     with active(policies, MERGED):
