@@ -21,6 +21,13 @@ from pathlib import Path
 ENVS = Path(__file__).resolve().parent
 OLDEST, NEWEST = (3, 11), (3, 13)  # versions of Python that the locks have wheels for
 SHOW_EVERY = 20.0  # seconds between two lines of progress
+# What jobs of the demo import, a process each: Python compiles it here, once, and not in the first jobs.
+WARMED = {
+    "cpu": (
+        "from vllm import LLM; import vllm.v1.engine.core, vllm.v1.worker.cpu_worker",
+        "from trl import DPOTrainer, RewardTrainer; import trl.experimental.orpo, lm_eval.models.huggingface",
+    )
+}
 
 
 class BuildError(Exception):
@@ -83,6 +90,21 @@ def install_lock(folder: Path, name: str) -> None:
             pip(folder, "--no-build-isolation", str(shim))
 
 
+def warm(folder: Path, name: str) -> None:
+    """Import what jobs import, which shows as well that the environment is sound."""
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    running = []
+    for imports in WARMED.get(name, ()):
+        command = [str(folder / "bin/python"), "-c", imports]
+        running.append(
+            subprocess.Popen(command, env=kept, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        )
+    for process in running:
+        _, told = process.communicate()
+        if process.returncode:
+            raise BuildError(f"an import of the new environment fails: {told.strip().splitlines()[-1]}")
+
+
 def digest_of(name: str) -> str:
     """Return a digest of what one lock installs."""
     parts = [ENVS / f"{name}.lock.txt", ENVS / "shim/pyproject.toml"]
@@ -100,6 +122,7 @@ def build(folder: Path, names: list[str]) -> None:
         fresh = dict.fromkeys(names, False)
     for name in (name for name in names if not fresh[name]):
         install_lock(folder, name)
+        warm(folder, name)
         stamps[name].write_text(digest_of(name))
     if not all(fresh.values()):
         print(f"{folder}: ready after {time.monotonic() - started:.0f} s", flush=True)
