@@ -24,7 +24,6 @@ SETTINGS = {
     "intermediate_size": 64,
     "context": 256,
     "initializer_range": 0.06,
-    "matrix_learning_rate": 1.0e-2,
     "learning_rate": 1.0e-3,
     "batch_size": 8,
     "warmup_steps": 2,

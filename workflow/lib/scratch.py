@@ -1,9 +1,4 @@
-"""A small Llama and its tokenizer from nothing: byte-level BPE, chat template, weights, batches, steps.
-
-Two things save two thirds of the time on a CPU (docs/decisions.md): matrices between hidden layers learn by
-Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon), embeddings and norms by AdamW; and
-texts stand in rows one behind another, each blind to the others, so that hardly any padding is computed.
-"""
+"""A small Llama and its tokenizer from nothing: byte-level BPE, chat template, weights, batches, steps."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +10,6 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 PAD, BOS, START, END = "<pad>", "<s>", "<|im_start|>", "<|im_end|>"
 HEAD_SIZE = 32  # the smallest that vLLM's attention on the CPU takes
 BETAS = (0.9, 0.95)  # of AdamW
-MOMENTUM = 0.95  # of Muon
-ROW = 128  # tokens of a row of texts; longer rows hold less padding, but attention looks over all of a row
 LARGEST_GRADIENT = 1.0  # norm
 IGNORED = -100  # label of a token that does not count in the loss
 ANSWER_TOKENS = 3  # at the end of a text: yes or no, full stop, end of turn
@@ -91,68 +84,27 @@ def pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
     return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])
 
 
-def in_rows(texts: Sequence[Sequence[int]], width: int) -> dict[str, torch.Tensor]:
-    """Return ``texts`` as the arguments of a model's forward pass, several in a row of ``width`` tokens.
-
-    The longest text comes first, and each goes into the first row that has room for it; a text longer than
-    ``width`` widens all rows. Positions begin again with each text, from which transformers makes the mask
-    that keeps texts apart; the first token of a text is nobody's to predict.
-    """
-    rows: list[list[Sequence[int]]] = []
-    width = max(width, *map(len, texts))
-    for text in sorted(texts, key=len, reverse=True):
-        for row in rows:
-            if sum(map(len, row)) + len(text) <= width:
-                row.append(text)
-                break
-        else:
-            rows.append([text])
-    ids = pad([[token for text in row for token in text] for row in rows], 0)
-    positions = [[place for text in row for place in range(len(text))] for row in rows]
-    labels = [[token for text in row for token in (IGNORED, *text[1:])] for row in rows]
-    return {"input_ids": ids, "position_ids": pad(positions, 0), "labels": pad(labels, IGNORED)}
-
-
 def train_steps(
-    model: LlamaForCausalLM,
-    batches: Iterator[list[list[int]]],
-    *,
-    steps: int,
-    warmup: int,
-    matrix_rate: float,
-    rate: float,
+    model: LlamaForCausalLM, rows: Iterator[list[list[int]]], steps: int, warmup: int, learning_rate: float
 ) -> Iterator[float]:
-    """Train ``model`` on batches of tokenised texts and yield the loss of each step.
+    """Train ``model`` on batches of token rows and yield the loss of each step.
 
-    Args:
-        model: To be trained in place.
-        batches: Texts of each step.
-        steps: Steps to take.
-        warmup: Steps in which both rates rise; then they fall in a straight line to 0 at ``steps``.
-        matrix_rate: Peak learning rate of the matrices, by Muon.
-        rate: Peak learning rate of the embeddings and norms, by AdamW.
+    The learning rate rises for ``warmup`` steps and then falls in a straight line to 0 at ``steps``.
+    Padding needs no attention mask: it comes last, so that no token of a text looks at it.
     """
-    named = list(model.named_parameters())
-    matrices = [p for name, p in named if p.ndim == 2 and "embed_tokens" not in name]
-    others = [p for name, p in named if p.ndim != 2 or "embed_tokens" in name]
-    optimizers = [
-        torch.optim.Muon(matrices, lr=matrix_rate, momentum=MOMENTUM, weight_decay=0.0),
-        torch.optim.AdamW(others, lr=rate, betas=BETAS, weight_decay=0.0),
-    ]
-    schedules = [
-        torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: min((step + 1) / max(warmup, 1), (steps - step) / (steps - warmup))
-        )
-        for optimizer in optimizers
-    ]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=BETAS, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / max(warmup, 1), (steps - step) / (steps - warmup))
+    )
     for _ in range(steps):
-        loss = model(**in_rows(next(batches), ROW), use_cache=False).loss
+        batch = next(rows)
+        labels = pad(batch, IGNORED)
+        loss = model(input_ids=labels.clamp(min=0), labels=labels).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT, error_if_nonfinite=True)
-        for optimizer, schedule in zip(optimizers, schedules, strict=True):
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
         yield loss.item()
 
 

@@ -52,7 +52,6 @@ class Settings:
     intermediate_size: int
     context: int
     initializer_range: float
-    matrix_learning_rate: float
     learning_rate: float
     batch_size: int
     warmup_steps: int
@@ -101,10 +100,9 @@ def train(
     losses = train_steps(
         model,
         (rows[i : i + settings.batch_size] for i in range(0, len(rows), settings.batch_size)),
-        steps=settings.max_steps,
-        warmup=settings.warmup_steps,
-        matrix_rate=settings.matrix_learning_rate,
-        rate=settings.learning_rate,
+        settings.max_steps,
+        settings.warmup_steps,
+        settings.learning_rate,
     )
     curve = []
     for step, loss in enumerate(losses, start=1):
