@@ -51,7 +51,7 @@ def cost(method: str, seconds: float) -> dict[str, str]:
         "samples_per_second": "30.0",
         "gpu_hours": "0.0",
     }
-    rest = {"peak_rss_mib": "1100.5", "peak_gpu_mib": "", "energy_kwh": "", "steps": "40", "rows": "1800"}
+    rest = {"peak_rss_mib": "1100.5", "peak_gpu_mib": "0.0", "energy_kwh": "", "steps": "40", "rows": "1800"}
     rest |= {"mfu": "", "usd": "", "budget_unit": "", "budget_amount": "", "budget_used": ""}
     times = {"seconds_total": str(seconds), "seconds_training": str(seconds - 4)}
     return RUN | {"method": method, "seed": "1"} | times | rates | rest

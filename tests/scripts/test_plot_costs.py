@@ -22,7 +22,7 @@ def test_memory_is_the_accelerators_where_there_was_one() -> None:
     rows[0]["peak_gpu_mib"] = "512"
     _, memory, _ = drawn(draw, rows).axes
     assert memory.get_xlabel() == "MiB, GPU"
-    assert {kind: at for kind, at in marks(memory).items() if kind != "-"} == {"s": [(512, 0)]}
+    assert {kind: at for kind, at in marks(memory).items() if kind != "-"} == {"s": [(512, 0)], "D": [(0, 1)]}
 
 
 def test_files(tmp_path: Path) -> None:

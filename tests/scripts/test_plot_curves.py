@@ -30,6 +30,15 @@ def test_the_loss_comes_first_and_step_counters_last() -> None:
     assert len(names) > ACROSS
 
 
+def test_one_of_each_kind_comes_before_a_second() -> None:
+    ppo = ["entropy", "kl", "kl_coefficient", "policy_loss", "score"]
+    assert quantities([{"quantity": name} for name in ppo]) == ["score", "kl", "entropy", "policy_loss"]
+    dpo = ["loss", "mean_token_accuracy", "rewards/accuracies", "rewards/chosen", "rewards/margins"]
+    assert quantities([{"quantity": name} for name in dpo]) == [
+        *["loss", "rewards/accuracies", "rewards/margins", "rewards/chosen"]
+    ]
+
+
 def test_files(tmp_path: Path) -> None:
     check_files(
         main, "curves", tmp_path, TITLE, "(1 and 2; solid first, then dashed)", "n = 1", "no interval"

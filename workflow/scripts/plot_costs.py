@@ -28,7 +28,7 @@ def draw(rows: list[Row]) -> Figure:
     if not rows:
         return blank(NOTHING)
     methods = ordered(r["method"] for r in rows)
-    memory = "peak_gpu_mib" if any(r["peak_gpu_mib"] for r in rows) else "peak_rss_mib"
+    memory = "peak_gpu_mib" if any(float(r["peak_gpu_mib"] or 0) for r in rows) else "peak_rss_mib"
     device = "GPU" if memory == "peak_gpu_mib" else "resident"
     figure, axes = panels(3, 3, 0.7 + ROW_HEIGHT * len(methods))
     draw_panel(axes[0], rows, methods, "seconds_total")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ROW_HEIGHT = 1.15  # inches
 ACROSS = 4  # quantities drawn of each method; the table has all
-FIRST = ("reward", "accurac", "kl", "margin", "entropy", "loss")  # quantities to prefer
+KINDS = ("score", "accuracies", "margin", "reward", "kl", "accurac", "entropy", "loss")  # to prefer
 STROKES = ("solid", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))  # one per seed, in turn
 NOTHING = "No method was trained in this study."
 TITLE = "Training curves of every method"
@@ -54,12 +54,16 @@ def runs(rows: list[Row]) -> list[Run]:
 
 
 def quantities(rows: list[Row]) -> list[str]:
-    """Return up to ``ACROSS`` quantities: the loss, then the preferred kinds."""
+    """Return up to ``ACROSS`` quantities: the loss, the first of each preferred kind, then the others."""
     names = list(dict.fromkeys(r["quantity"] for r in rows))
 
+    def kind(name: str) -> int:
+        kinds = (place for place, part in enumerate(KINDS) if part in name.lower())
+        return -1 if name == "loss" else min(kinds, default=len(KINDS))
+
     def rank(name: str) -> tuple[int, int]:
-        kinds = [place for place, kind in enumerate(FIRST) if kind in name.lower()]
-        return (-1 if name == "loss" else min(kinds, default=len(FIRST)), names.index(name))
+        alike = [other for other in names if kind(other) == kind(name)]
+        return alike.index(name), kind(name)
 
     return sorted(names, key=rank)[:ACROSS]
 
