@@ -128,15 +128,25 @@ def results(sound, tmp_path):
     return paths_in(Path(shutil.copytree(sound, tmp_path / "results")))
 
 
-def check(tmp_path, samples, tables, learned=None):
+def check(tmp_path, samples, tables, learned=None, config=CONFIG):
     check_results.main(
         tables=list(tables.values()),
         samples=list(samples.values()),
         learned=[learned or write_rows(tmp_path / "sft.parquet", "another")],
         checks=str(tmp_path / "checks.json"),
-        config=CONFIG,
+        config=config,
         invariants=INVARIANTS,
     )
+
+
+def test_what_does_not_apply_is_skipped_for_a_reason_that_names_no_place(tmp_path, results):
+    samples, tables = results
+    header = Path(tables["sweeps"]).read_text().splitlines(keepends=True)[0]
+    Path(tables["sweeps"]).write_text(header)
+    check(tmp_path, samples, tables, config={**CONFIG, "sweeps": None})
+    found = read_json(tmp_path / "checks.json")
+    reasons = {test["message"] for test in found["tests"] if test["outcome"] == "skipped"}
+    assert found["skipped"] == 2 and reasons == {"no settings were swept in this study"}
 
 
 def test_a_held_out_group_that_was_learned_from_is_named(tmp_path, results):

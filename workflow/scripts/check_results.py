@@ -74,6 +74,8 @@ def first_line(report: pytest.TestReport) -> str:
     """Return the line that says why a test failed or was skipped; empty when it passed."""
     if report.passed:
         return ""
+    if isinstance(report.longrepr, tuple):  # a skipped test: file, line, reason
+        return report.longrepr[2].removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
     text = crash.message if crash is not None else str(report.longrepr)
     return text.strip().splitlines()[0].removeprefix("AssertionError: ")
