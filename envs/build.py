@@ -102,7 +102,8 @@ def warm(folder: Path, name: str) -> None:
     for process in running:
         _, told = process.communicate()
         if process.returncode:
-            raise BuildError(f"an import of the new environment fails: {told.strip().splitlines()[-1]}")
+            why = told.strip().splitlines() or [f"exit code {process.returncode}"]
+            raise BuildError(f"what jobs import cannot be imported: {why[-1]}")
 
 
 def digest_of(name: str) -> str:

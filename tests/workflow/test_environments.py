@@ -149,6 +149,7 @@ class Pip:
         self.done: list[str] = []
         monkeypatch.setattr(build, "create", self.create)
         monkeypatch.setattr(build, "install_lock", lambda folder, name: self.done.append(name))
+        monkeypatch.setattr(build, "warm", lambda folder, name: None)
 
     def create(self, folder: Path) -> None:
         """Stand in for making an empty environment."""
@@ -180,6 +181,19 @@ def test_build_refuses_an_old_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 2, "final", 0))
     with pytest.raises(build.BuildError, match=r"Python 3\.11, 3\.12 or 3\.13 is needed\. Fix: make PYTHON="):
         build.check_machine()
+
+
+def test_an_environment_whose_imports_fail_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").symlink_to(sys.executable)
+    monkeypatch.setattr(build, "WARMED", {"cpu": ("import json", "import no_such_module"), "dev": ()})
+    with pytest.raises(build.BuildError, match=r"cannot be imported: ModuleNotFoundError.*no_such_module"):
+        build.warm(tmp_path, "cpu")
+    build.warm(tmp_path, "dev")
+    (tmp_path / "bin/python").unlink()
+    (tmp_path / "bin/python").symlink_to("/bin/false")
+    with pytest.raises(build.BuildError, match="cannot be imported: exit code 1"):
+        build.warm(tmp_path, "cpu")
 
 
 def test_pip_that_fails_is_told(tmp_path: Path) -> None:
