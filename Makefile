@@ -9,6 +9,8 @@ CORES ?= $(shell nproc)
 LOCK ?= $(shell nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK := $(LOCK)
 VENV := .venv
+# Of the tests: one process runs the demo, which takes as long as all the others.
+PROCESSES := 2
 SYSTEM := chromium fonts-dejavu-core git libnuma1 make python3-venv util-linux
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -28,7 +30,7 @@ demo: $(VENV)/$(LOCK).stamp ## run the whole chain on two CPU cores, from raw da
 	@echo "The report: $(CURDIR)/results/report.html"
 
 test: $(VENV)/dev.stamp ## run every test, the demo among them
-	@pytest
+	@pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 check: $(VENV)/dev.stamp ## lint, formats, types, and Snakemake's own lint
 	@ruff check $(SOURCES)
