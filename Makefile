@@ -11,6 +11,8 @@ LOCK := $(LOCK)
 VENV := .venv
 # Of the tests: one process runs the demo, which takes as long as all the others.
 PROCESSES := 2
+# Threads that wait must sleep: two processes of two threads on two cores would else spend their time spinning.
+test: export OMP_WAIT_POLICY := PASSIVE
 SYSTEM := chromium fonts-dejavu-core git libnuma1 make python3-venv util-linux
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)

@@ -1,11 +1,21 @@
 """A model from nothing: tokenizer, padding, steps and the dev measure."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from workflow.lib.chat import check_contract, render, token_ids
-from workflow.lib.scratch import ANSWER_TOKENS, measure, new_model, pad, train_steps, train_tokenizer
+from workflow.lib.scratch import (
+    ANSWER_TOKENS,
+    backward,
+    measure,
+    new_model,
+    pad,
+    train_steps,
+    train_tokenizer,
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +48,22 @@ def test_pad_fills_on_the_right() -> None:
     assert pad([[1, 2], [3]], 0).tolist() == [[1, 2], [3, 0]]
 
 
-def test_padding_changes_no_loss(model: LlamaForCausalLM) -> None:
-    short, long = [1, 5, 6, 7], [1, 8, 9, 10, 11, 12]
-    together = float(next(train_steps(model, iter([[short, long]]), 1, 0, 0.0)))
-    losses = [float(model(input_ids=pad([r], 0), labels=pad([r], 0)).loss) for r in (short, long)]
-    weighted = (losses[0] * 3 + losses[1] * 5) / 8  # 3 and 5 tokens are predicted
-    assert together == pytest.approx(weighted, rel=1e-5)
+def test_padding_and_halves_change_no_loss_and_no_gradient(model: LlamaForCausalLM) -> None:
+    rows = [
+        [1, *range(start, start + length)] for start, length in ((5, 9), (20, 2), (30, 4), (40, 3), (50, 7))
+    ]
+    alone = deepcopy(model)
+    sums = [alone(input_ids=pad([row], 0), labels=pad([row], 0)).loss * (len(row) - 1) for row in rows]
+    mean = sum(sums) / 25  # every token but the first of each row is predicted
+    mean.backward()
+    assert backward(model, rows) == pytest.approx(mean.item(), rel=1e-5)
+    for name, parameter in model.named_parameters():
+        assert torch.allclose(parameter.grad, alone.get_parameter(name).grad, rtol=1e-4, atol=1e-6), name
+
+
+def test_a_batch_of_one_row_has_no_shorter_half(model: LlamaForCausalLM) -> None:
+    row = [[1, 5, 6, 7]]
+    assert backward(model, row) == pytest.approx(model(input_ids=pad(row, 0), labels=pad(row, 0)).loss.item())
 
 
 def test_steps_learn_a_text_by_heart_and_the_measure_sees_it(model: LlamaForCausalLM) -> None:

@@ -84,28 +84,41 @@ def pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
     return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])
 
 
+def backward(model: LlamaForCausalLM, batch: Sequence[list[int]]) -> float:
+    """Add the gradient of the mean loss over the tokens of ``batch``; return that loss, in nats.
+
+    Padding needs no attention mask: it comes last, so that no token of a text looks at it. The shorter half
+    of the batch passes apart from the longer one, which saves a quarter of the work.
+    """
+    ordered, half = sorted(batch, key=len), len(batch) // 2
+    predicted = sum(len(row) - 1 for row in batch)
+    total = 0.0
+    for part in filter(None, (ordered[:half], ordered[half:])):
+        labels = pad(part, IGNORED)
+        loss = model(input_ids=labels.clamp(min=0), labels=labels, num_items_in_batch=predicted).loss
+        loss.backward()
+        total += loss.item()
+    return total
+
+
 def train_steps(
     model: LlamaForCausalLM, rows: Iterator[list[list[int]]], steps: int, warmup: int, learning_rate: float
 ) -> Iterator[float]:
     """Train ``model`` on batches of token rows and yield the loss of each step.
 
     The learning rate rises for ``warmup`` steps and then falls in a straight line to 0 at ``steps``.
-    Padding needs no attention mask: it comes last, so that no token of a text looks at it.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=BETAS, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / max(warmup, 1), (steps - step) / (steps - warmup))
     )
     for _ in range(steps):
-        batch = next(rows)
-        labels = pad(batch, IGNORED)
-        loss = model(input_ids=labels.clamp(min=0), labels=labels).loss
-        loss.backward()
+        loss = backward(model, next(rows))
         torch.nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT, error_if_nonfinite=True)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
-        yield loss.item()
+        yield loss
 
 
 @dataclass(frozen=True)
