@@ -10,6 +10,7 @@ from workflow.lib.config import load_schema, study_problems
 from workflow.lib.families import classifiers_of, family, rewards_among, scorers_of
 from workflow.lib.fingerprints import fingerprint
 from workflow.lib.logs import redact
+from workflow.lib.lora import SETTINGS, WEIGHTS
 from workflow.lib.plan import plan_summary, read_expected
 from workflow.lib.rounds import FIRST, Round, methods_of, round_teacher, rounds_of
 from workflow.lib.trials import number_of, points
@@ -76,7 +77,7 @@ def part(path):
 
 
 SPLITS = ["train", "dev", "test"]
-ADAPTER_FILES = ["adapter_model.safetensors", "adapter_config.json"]
+ADAPTER_FILES = [WEIGHTS, SETTINGS]
 FIGURES = [
     "accuracy",
     "deltas",

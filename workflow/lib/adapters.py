@@ -16,9 +16,8 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 
 from workflow.lib.errors import IntegrityError, NumericalError
 from workflow.lib.files import copy_file, write_text
+from workflow.lib.lora import SETTINGS, WEIGHTS
 
-ADAPTER = "adapter_model.safetensors"
-CONFIG = "adapter_config.json"
 LEAST_BYTES = 1024
 TRAINED = "default"  # PEFT's name for the adapter in training
 
@@ -57,8 +56,9 @@ def attach(
     if hasattr(base, "is_loaded_in_4bit"):
         base.is_loaded_in_4bit = False  # PEFT has seen it; TRL would round the adapter to bfloat16
     if start:
-        load_weights(model, start[0], TRAINED)
-        check_learnt(start[0])
+        tensors = read_tensors(start[0])
+        check_learnt(tensors, start[0])
+        place(tensors, model, start[0], TRAINED)
     return model
 
 
@@ -82,19 +82,26 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     return tensors
 
 
-def check_learnt(path: str | Path) -> None:
-    """Fail if the adapter at ``path`` does nothing: each of its ``lora_B`` is zero."""
-    if not any(tensor.any() for name, tensor in read_tensors(path).items() if "lora_B" in name):
+def check_learnt(tensors: Mapping[str, Tensor], path: str | Path) -> None:
+    """Fail if the adapter from ``path`` does nothing: each of its ``lora_B`` is zero."""
+    if not any(tensor.any() for name, tensor in tensors.items() if "lora_B" in name):
         raise IntegrityError(f"{path}: every lora_B is zero: it does nothing. Fix: train it again.")
 
 
 def load_weights(model: PeftModel, path: str | Path, adapter: str) -> dict[str, Tensor]:
-    """Put the tensors of the file at ``path`` into ``adapter``; return those that have no place in it.
+    """Put the tensors of the file at ``path`` into ``adapter``; see ``place``."""
+    return place(read_tensors(path), model, path, adapter)
+
+
+def place(
+    tensors: Mapping[str, Tensor], model: PeftModel, path: str | Path, adapter: str
+) -> dict[str, Tensor]:
+    """Put ``tensors``, read from ``path``, into ``adapter``; return those that have no place in it.
 
     Raises:
         IntegrityError: The LoRA tensors are not exactly those of the adapter, or a shape differs.
     """
-    tensors, places = read_tensors(path), tensors_of(model, adapter)
+    places = tensors_of(model, adapter)
     odd = sorted(name for name in tensors.keys() ^ places.keys() if ".lora_" in name)
     if odd:
         raise IntegrityError(f"{path}: {len(odd)} tensors do not fit the model, as {odd[0]}")
@@ -163,12 +170,12 @@ def save_adapter(model: PeftModel, folder: Path, scratch: Path, name: str, start
     """
     model.save_pretrained(scratch, selected_adapters=[TRAINED])
     before = load_file(start[0]) if start else {}
-    check_tensors(load_file(scratch / ADAPTER), set(tensors_of(model, TRAINED)), before)
-    if (scratch / ADAPTER).stat().st_size < LEAST_BYTES:
+    check_tensors(load_file(scratch / WEIGHTS), set(tensors_of(model, TRAINED)), before)
+    if (scratch / WEIGHTS).stat().st_size < LEAST_BYTES:
         raise IntegrityError(f"adapter: expected {LEAST_BYTES} bytes or more: it holds next to nothing.")
-    config = json.loads((scratch / CONFIG).read_text(encoding="utf-8"))
+    config = json.loads((scratch / SETTINGS).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = name
     if isinstance(config["target_modules"], list):
         config["target_modules"].sort()
-    copy_file(scratch / ADAPTER, folder / ADAPTER)
-    write_text(folder / CONFIG, json.dumps(config, indent=2, sort_keys=True) + "\n")
+    copy_file(scratch / WEIGHTS, folder / WEIGHTS)
+    write_text(folder / SETTINGS, json.dumps(config, indent=2, sort_keys=True) + "\n")

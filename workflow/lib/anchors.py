@@ -24,6 +24,7 @@ from workflow.lib.progress import Progress
 from workflow.lib.ranks import rank
 from workflow.lib.training import Job
 
+REFERENCE = "ref"  # TRL's name for the frozen copy of the adapter that training starts from
 STORE = Path("work/references")
 LOGPS = "logps.parquet"
 PACKAGES = ("peft", "torch", "transformers", "trl")
@@ -142,3 +143,16 @@ def use_live(job: Job, trainer: Any, names: Sequence[str]) -> None:
 
 
 REFERENCES = {"live": use_live, "stored": use_stored}
+
+
+def set_reference(job: Job, trainer: Any, names: Sequence[str]) -> None:
+    """Give ``trainer`` the reference that its job asks for: a frozen copy of the start, or the bare base.
+
+    Args:
+        job: The training.
+        trainer: As for ``use_stored``.
+        names: As for ``use_stored``.
+    """
+    if not job.start:  # a copy of a new adapter is the base: without it, TRL switches adapters off
+        trainer.model.delete_adapter(REFERENCE)
+    REFERENCES[job.shared["reference_logps"]](job, trainer, names)

@@ -14,9 +14,10 @@ from typing import Any
 from workflow.lib.errors import DataError, PlumblineError
 from workflow.lib.files import digest_of, read_json, sha256, write_json
 from workflow.lib.harness import Task, build, language_model, on_rows, read_task, run
+from workflow.lib.lora import SETTINGS, WEIGHTS
 from workflow.lib.models import load_base, load_tokenizer
 from workflow.lib.parquet import write_parquet
-from workflow.lib.policies import SETTINGS, WEIGHTS, active, load_policies, logit_change
+from workflow.lib.policies import active, load_policies, logit_change
 from workflow.lib.prompts import PromptFile
 from workflow.lib.records import Problem, Sample, load, table
 from workflow.lib.scoring import check_tokens, count_cut, documents, prompts_of, samples_of

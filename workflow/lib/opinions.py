@@ -19,7 +19,8 @@ from workflow.lib.asking import Question
 from workflow.lib.errors import raise_all
 from workflow.lib.files import read_jsonl
 from workflow.lib.prompts import PromptFile
-from workflow.lib.records import Opinion, Problem, Rationale, Verified, short_hash
+from workflow.lib.records import Opinion, Problem, Rationale, Verified, load, short_hash
+from workflow.lib.sights import COMPARER, JUDGE
 from workflow.lib.signals import read
 from workflow.lib.traces import split_thought
 from workflow.lib.verification import verdict_of
@@ -167,6 +168,25 @@ def contest_questions(asked: Iterable[Candidate], prompt: PromptFile, most: int)
         for pair in contests(asked, most)
         for one, other in (pair, pair[::-1])
     ]
+
+
+def questions_about(
+    rationales: Sequence[str], splits: Sequence[str], entails: str, compare: Sequence[str], pairs: int
+) -> dict[str, list[Question]]:
+    """Return what a judge is asked, by prompt file.
+
+    Args:
+        rationales: JSON Lines files of the samples.
+        splits: Parquet files of their problems.
+        entails: Prompt file that sees one rationale.
+        compare: The one that sees two; empty where none are compared.
+        pairs: Compared of each problem at most.
+    """
+    problems = {p.problem_id: p for path in splits for p in load(path, Problem)}
+    rows = (Rationale(**record) for path in rationales for record in read_jsonl(path))
+    asked = candidates(rows, problems)
+    questions = {entails: support_questions(asked, PromptFile(entails, JUDGE))}
+    return questions | {path: contest_questions(asked, PromptFile(path, COMPARER), pairs) for path in compare}
 
 
 def opinions(replies: Iterable[Rationale]) -> list[Opinion]:

@@ -16,9 +16,7 @@ from transformers import PreTrainedModel
 
 from workflow.lib.errors import IntegrityError, NumericalError
 from workflow.lib.files import read_json
-
-WEIGHTS = "adapter_model.safetensors"
-SETTINGS = "adapter_config.json"
+from workflow.lib.lora import SETTINGS, WEIGHTS
 
 
 def load_policies(

@@ -11,9 +11,9 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabl
 from huggingface_hub.utils import disable_progress_bars
 
 from workflow.lib.errors import DataError, DependencyError
+from workflow.lib.lora import SETTINGS, WEIGHTS
 
-CONFIG = "adapter_config.json"
-SENT = ("adapter_model.safetensors", CONFIG, "README.md", "curves.parquet", "run.json")
+SENT = (WEIGHTS, SETTINGS, "README.md", "curves.parquet", "run.json")
 FORBIDDEN = (401, 403)
 
 
@@ -36,9 +36,9 @@ def contents(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
         )
     names = [*SENT, *(path.name for path in folder.glob("*token*.json"))]
     files = {name: (folder / name).read_bytes() for name in sorted(set(names))}
-    config = json.loads(files[CONFIG])
+    config = json.loads(files[SETTINGS])
     config |= {"base_model_name_or_path": manifest["repo"], "revision": manifest["revision"]}
-    files[CONFIG] = (json.dumps(config, indent=2, sort_keys=True) + "\n").encode()
+    files[SETTINGS] = (json.dumps(config, indent=2, sort_keys=True) + "\n").encode()
     return files
 
 

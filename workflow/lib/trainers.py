@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from transformers import (
     PrinterCallback,
     Trainer,
@@ -17,10 +18,12 @@ from transformers import (
     TrainingArguments,
 )
 
-from workflow.lib.adapters import ADAPTER, TRAINED, load_weights
+from workflow.lib.adapters import TRAINED, attach, load_weights
 from workflow.lib.budgets import Clock, Epoch, steps_bought
 from workflow.lib.checkpoints import CHECKPOINT_EVERY, StopSignal, newest, seal
 from workflow.lib.errors import DataError, NumericalError, Preempted
+from workflow.lib.lora import WEIGHTS
+from workflow.lib.models import load_base
 from workflow.lib.progress import Progress
 from workflow.lib.ranks import any_of, barrier, rank, within
 from workflow.lib.rows import IGNORED
@@ -39,6 +42,12 @@ class Schedule:
     batch_size: int  # rows per optimizer step, over all devices
     max_length: int  # tokens; longer rows are dropped and counted
     warmup_fraction: float
+
+
+def policy_of(job: Job) -> PeftModel:
+    """Return the base of ``job`` with the adapter to train."""
+    base = load_base(job.snapshot, job.hardware)
+    return attach(base, job.lora, job.start, task="CAUSAL_LM", seed=job.seed)
 
 
 def epoch_of(settings: Schedule, sequences: int, encoded: Encoded | None) -> Epoch:
@@ -116,7 +125,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         if (
             self._resumed is not None and args.deepspeed_plugin is None
         ):  # which brings back what it has divided
-            load_weights(rest["model"], self._resumed / ADAPTER, TRAINED)
+            load_weights(rest["model"], self._resumed / WEIGHTS, TRAINED)
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any

@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflow.lib.endpoint import ApiTeacher
-from workflow.lib.files import read_jsonl, write_json, write_jsonl
+from workflow.lib.files import write_json, write_jsonl
 from workflow.lib.logs import capture
-from workflow.lib.opinions import JudgeSettings, candidates, contest_questions, opinions, support_questions
-from workflow.lib.prompts import PromptFile
-from workflow.lib.records import Problem, Rationale, load
+from workflow.lib.opinions import JudgeSettings, opinions, questions_about
 from workflow.lib.remote import Job, ask
-from workflow.lib.sights import COMPARER, JUDGE
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -54,15 +51,11 @@ def main(
         settings: The section ``rationales.judge`` of the config.
     """
     chosen = JudgeSettings(**settings)
-    problems = {p.problem_id: p for path in (train, dev) for p in load(path, Problem)}
-    rows = (Rationale(**record) for path in rationales for record in read_jsonl(path))
-    asked = candidates(rows, problems)
-    questions = {Path(entails): support_questions(asked, PromptFile(entails, JUDGE))}
-    for path in compare:
-        questions[Path(path)] = contest_questions(asked, PromptFile(path, COMPARER), chosen.pairs())
+    questions = questions_about(rationales, [train, dev], entails, compare, chosen.pairs())
     judge, job = ApiTeacher(**chosen.once(teacher)), Job(WORK, dataset, f"judged-{shard}")
     replies, costs = [], {}
-    for prompt, some in questions.items():
+    for path, some in questions.items():
+        prompt = Path(path)
         said, costs[prompt.stem] = ask(some, name=name, prompt=prompt, teacher=judge, job=job)
         replies += said
     write_jsonl(judged, map(asdict, opinions(replies)))

@@ -4,15 +4,13 @@ What is asked and how replies are read: see ``workflow.lib.opinions``.
 """
 
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from workflow.lib.files import read_jsonl, write_jsonl
+from workflow.lib.files import write_jsonl
 from workflow.lib.logs import capture
-from workflow.lib.opinions import JudgeSettings, candidates, contest_questions, opinions, support_questions
-from workflow.lib.prompts import PromptFile
-from workflow.lib.records import Problem, Rationale, load
+from workflow.lib.opinions import JudgeSettings, opinions, questions_about
 from workflow.lib.sampling import Teacher, sample
-from workflow.lib.sights import COMPARER, JUDGE
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -54,14 +52,9 @@ def main(
         settings: The section ``rationales.judge`` of the config.
     """
     chosen = JudgeSettings(**settings)
-    problems = {p.problem_id: p for path in (train, dev) for p in load(path, Problem)}
-    rows = (Rationale(**record) for path in rationales for record in read_jsonl(path))
-    asked = candidates(rows, problems)
-    questions = support_questions(asked, PromptFile(entails, JUDGE))
-    for path in compare:
-        questions += contest_questions(asked, PromptFile(path, COMPARER), chosen.pairs())
+    questions = questions_about(rationales, [train, dev], entails, compare, chosen.pairs())
     replies = sample(
-        questions,
+        list(chain.from_iterable(questions.values())),
         name=name,
         prompt="judge",
         adapter=adapter,

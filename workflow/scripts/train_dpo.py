@@ -26,18 +26,16 @@ from typing import TYPE_CHECKING, Any
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
-from workflow.lib.adapters import attach
-from workflow.lib.anchors import REFERENCES
+from workflow.lib.anchors import set_reference
 from workflow.lib.logs import capture
-from workflow.lib.models import load_base, load_tokenizer
+from workflow.lib.models import load_tokenizer
 from workflow.lib.records import Pair
-from workflow.lib.trainers import Schedule, arguments, train
+from workflow.lib.trainers import Schedule, arguments, policy_of, train
 from workflow.lib.training import begin, encode, in_ranks
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-REFERENCE = "ref"  # TRL's name for the frozen copy of the adapter that training starts from
 LOGPS = ("ref_chosen_logps", "ref_rejected_logps")  # TRL's columns for what the reference thinks
 
 
@@ -79,9 +77,7 @@ def main(**given: Any) -> None:
     job, settings = begin(Settings, given)
     tokenizer = load_tokenizer(job.snapshot)
     encoded = encode(job, Pair, ["chosen", "rejected"], tokenizer, settings.max_length)
-    model = attach(
-        load_base(job.snapshot, job.hardware), job.lora, job.start, task="CAUSAL_LM", seed=job.seed
-    )
+    model = policy_of(job)
     shared = arguments(job, settings, len(encoded.rows), encoded)
     trainer = TokenTrainer(
         model=model,
@@ -89,9 +85,7 @@ def main(**given: Any) -> None:
         train_dataset=Dataset.from_list(encoded.rows),
         processing_class=tokenizer,
     )
-    if not job.start:
-        model.delete_adapter(REFERENCE)  # a copy of a new adapter is the base: TRL then switches adapters off
-    REFERENCES[job.shared["reference_logps"]](job, trainer, LOGPS)
+    set_reference(job, trainer, LOGPS)
     train(job, trainer, encoded, settings)
 
 

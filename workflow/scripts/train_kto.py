@@ -20,20 +20,18 @@ import torch
 from datasets import Dataset
 from trl import KTOConfig, KTOTrainer
 
-from workflow.lib.adapters import attach
-from workflow.lib.anchors import REFERENCES
+from workflow.lib.anchors import set_reference
 from workflow.lib.logs import capture
 from workflow.lib.losses import kto_divergence
-from workflow.lib.models import load_base, load_tokenizer
+from workflow.lib.models import load_tokenizer
 from workflow.lib.records import Pair
 from workflow.lib.rows import mismatched, unpaired
-from workflow.lib.trainers import Schedule, arguments, train
+from workflow.lib.trainers import Schedule, arguments, policy_of, train
 from workflow.lib.training import Encoded, begin, encode, in_ranks
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-REFERENCE = "ref"  # TRL's name for the frozen copy of the adapter that training starts from
 LOGPS = ("ref_logps", "ref_KL_logps")  # TRL's columns for what the reference thinks
 LEAST = 2  # rows per forward pass: TRL takes no fewer
 
@@ -101,9 +99,7 @@ def main(**given: Any) -> None:
     tokenizer = load_tokenizer(job.snapshot)
     pairs = encode(job, Pair, ["chosen", "rejected"], tokenizer, settings.max_length)
     encoded = single(pairs, job.seed, settings.max_length)
-    model = attach(
-        load_base(job.snapshot, job.hardware), job.lora, job.start, task="CAUSAL_LM", seed=job.seed
-    )
+    model = policy_of(job)
     trainer = TokenTrainer(
         model=model,
         args=KTOConfig(
@@ -116,9 +112,7 @@ def main(**given: Any) -> None:
         train_dataset=Dataset.from_list(encoded.rows),
         processing_class=tokenizer,
     )
-    if not job.start:
-        model.delete_adapter(REFERENCE)  # a copy of a new adapter is the base: TRL then switches adapters off
-    REFERENCES[job.shared["reference_logps"]](job, trainer, LOGPS)
+    set_reference(job, trainer, LOGPS)
     train(job, trainer, encoded, settings)
 
 

@@ -16,12 +16,11 @@ from datasets import Dataset
 from torch.utils.data import Sampler
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
-from workflow.lib.adapters import attach
 from workflow.lib.logs import capture
-from workflow.lib.models import load_base, load_tokenizer
+from workflow.lib.models import load_tokenizer
 from workflow.lib.records import SftRow
 from workflow.lib.rows import ByLength, labelled
-from workflow.lib.trainers import Schedule, arguments, train
+from workflow.lib.trainers import Schedule, arguments, policy_of, train
 from workflow.lib.training import Encoded, begin, encode, in_ranks
 
 if TYPE_CHECKING:
@@ -63,9 +62,7 @@ def main(**given: Any) -> None:
     data = sequences(encoded, settings.packing, settings.max_length)
     trained = sum(len(row["completion_ids"]) for row in encoded.rows)
     encoded = replace(encoded, counts={"sequences": len(data), "completion_tokens": trained})
-    model = attach(
-        load_base(job.snapshot, job.hardware), job.lora, job.start, task="CAUSAL_LM", seed=job.seed
-    )
+    model = policy_of(job)
     trainer = LengthTrainer(
         model=model,
         args=SFTConfig(

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 from datasets import Dataset
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 
-from workflow.lib.adapters import attach
 from workflow.lib.logs import capture
-from workflow.lib.models import load_base, load_tokenizer
+from workflow.lib.models import load_tokenizer
 from workflow.lib.records import Pair
 from workflow.lib.rows import labelled_sides
-from workflow.lib.trainers import Schedule, arguments, train
+from workflow.lib.trainers import Schedule, arguments, policy_of, train
 from workflow.lib.training import begin, encode, in_ranks
 
 if TYPE_CHECKING:
@@ -48,9 +47,7 @@ def main(**given: Any) -> None:
     job, settings = begin(Settings, given)
     tokenizer = load_tokenizer(job.snapshot)
     encoded = encode(job, Pair, ["chosen", "rejected"], tokenizer, settings.max_length)
-    model = attach(
-        load_base(job.snapshot, job.hardware), job.lora, job.start, task="CAUSAL_LM", seed=job.seed
-    )
+    model = policy_of(job)
     trainer = TokenTrainer(
         model=model,
         args=CPOConfig(

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 from workflow.lib.errors import NumericalError
 from workflow.lib.files import write_json
 from workflow.lib.logs import capture
+from workflow.lib.lora import SETTINGS, WEIGHTS
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 OUTCOME = "trial.json"
 FILES = {
-    "adapter": "adapter_model.safetensors",
-    "settings": "adapter_config.json",
+    "adapter": WEIGHTS,
+    "settings": SETTINGS,
     "tokenizer": "tokenizer.json",
     "card": "README.md",
     "curves": "curves.parquet",
