@@ -53,6 +53,14 @@ class Estimate:
     error: float | None  # standard error
     interval: str  # kind of interval, or the reason why there is none
 
+    def columns(self, name: str) -> dict[str, float | None]:
+        """Return the value and its interval as the columns ``name``, ``name_low`` and ``name_high``."""
+        return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
+
+    def may_be_zero(self) -> bool:
+        """Return whether the interval holds zero, or there is none."""
+        return self.low is None or self.high is None or self.low <= 0 <= self.high
+
 
 @dataclass(frozen=True)
 class Signs:

@@ -40,7 +40,7 @@ class Entry:
 
     def row(self) -> dict[str, Any]:
         """Return the entry as a row of the choice file."""
-        found = {
+        return {
             "trial": self.trial.number,
             "settings": dict(self.trial.settings),
             "failure": self.trial.failure,
@@ -48,10 +48,9 @@ class Entry:
             "groups": self.accuracy.groups,
             "interval": self.accuracy.interval,
             "tied": self.tied,
+            **self.accuracy.columns("accuracy"),
+            **self.difference.columns("difference"),
         }
-        for name, estimate in (("accuracy", self.accuracy), ("difference", self.difference)):
-            found |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-        return found
 
 
 def best_accuracy(entries: Sequence[Entry]) -> Entry:
@@ -108,5 +107,4 @@ def _entry(trial: Trial, best: Trial, settings: Settings) -> Entry:
     ours, theirs = (np.asarray([pair[side].score for pair in pairs]) for side in (0, 1))
     groups = [sample.group_id for sample, _ in pairs]
     gap = difference(ours, theirs, groups, settings, settings.generator())
-    tied = gap.low is None or gap.high is None or gap.low <= 0 <= gap.high
-    return Entry(trial, mean(ours, groups, settings, settings.generator()), gap, tied)
+    return Entry(trial, mean(ours, groups, settings, settings.generator()), gap, gap.may_be_zero())

@@ -88,11 +88,14 @@ class Entry:
 
     def row(self) -> dict[str, Any]:
         """Return the entry as a row of the choice file."""
-        estimates = {"yield": self.yields, "accuracy": self.accuracy, "difference": self.difference}
-        found = {**self.arm.row(), "tied": self.tied, "interval": self.difference.interval}
-        for name, estimate in estimates.items():
-            found |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-        return found
+        return {
+            **self.arm.row(),
+            "tied": self.tied,
+            "interval": self.difference.interval,
+            **self.yields.columns("yield"),
+            **self.accuracy.columns("accuracy"),
+            **self.difference.columns("difference"),
+        }
 
 
 def best_yield(entries: Sequence[Entry]) -> Arm:
@@ -202,5 +205,5 @@ def _entry(
         ),
         yields=mean(ours, groups, settings, settings.generator()),
         difference=gap,
-        tied=gap.low is None or gap.high is None or gap.low <= 0 <= gap.high,
+        tied=gap.may_be_zero(),
     )
