@@ -32,7 +32,7 @@ demo: $(VENV)/$(LOCK).stamp ## run the whole chain on two CPU cores, from raw da
 	@echo "The report: $(CURDIR)/results/report.html"
 
 test: $(VENV)/dev.stamp ## run every test, the demo among them
-	@pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
+	@pytest -n $(PROCESSES) --no-loadscope-reorder
 
 check: $(VENV)/dev.stamp ## lint, formats, types, and Snakemake's own lint
 	@ruff check $(SOURCES)

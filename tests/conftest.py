@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.tiny_llama import write_tiny_llama
+
+DEMO = "tests/demo/"
 
 # A busy machine is no failure: no test is timed.
 settings.register_profile("untimed", deadline=None)
@@ -22,12 +26,18 @@ def vllm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("vllm-cache")  # the second engine starts in a third of the time
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
+class OneDemo(LoadFileScheduling):  # type: ignore[misc]
+    """Keeps a module in one process, and all modules on the demo's one run in another."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return DEMO if nodeid.startswith(DEMO) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneDemo:
+    """Share the tests out among the processes of ``pytest -n``."""
+    return OneDemo(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a module in one process, and all that uses the demo's run in another; the longest come first."""
-    groups = {}
-    for item in items:
-        uses_demo = "demo" in getattr(item, "fixturenames", ())
-        groups[item] = "demo" if uses_demo else "/".join(item.path.parts[-2:])
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
-    items.sort(key=lambda item: (groups[item] != "demo", item.get_closest_marker("demo") is None))
+    """Begin with what takes longest."""
+    items.sort(key=lambda t: (not t.nodeid.startswith(DEMO), t.get_closest_marker("demo") is None))
