@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow.lib.records import group_id
-from workflow.lib.splits import DEV, TEST, TRAIN, Shares, never_tested, position, splits_of
+from workflow.lib.splits import DEV, SPLITS, TEST, TRAIN, Shares, position, split_of, splits_of
 
 GROUPS = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=50, unique=True)
 
@@ -33,11 +33,11 @@ def test_sources_enter_only_the_splits_they_may():
 
 
 @pytest.mark.parametrize("into", ["all", "train", "test"])
-def test_what_never_enters_test_is_known_before(into):
+def test_the_split_of_a_group_is_known_before(into):
     shares = Shares(seed=1, dev=0.2, test=0.5)
     groups = list(range(400))
-    safe = [never_tested(f"g{group:016x}", into, shares) for group in groups]
-    assert safe == [place != TEST for place in split(groups, into, shares)]
+    told = [SPLITS.index(split_of(f"g{group:016x}", into, shares)) for group in groups]
+    assert told == split(groups, into, shares)
 
 
 @given(GROUPS, st.integers(0, 2**64 - 1), st.integers(0, 9))

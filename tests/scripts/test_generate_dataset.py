@@ -12,7 +12,13 @@ from workflow.lib.records import group_id
 from workflow.lib.splits import position
 from workflow.scripts.generate_dataset import main
 
-SOURCE = {"kind": "generator", "seed": 1, "ambiguous": 0.0, "flipped": 0.0, "into": "all"}
+SOURCE = {
+    "kind": "generator",
+    "seed": 1,
+    "ambiguous": 0.0,
+    "flipped": {"train": 0.0, "dev": 0.0},
+    "into": "all",
+}
 SETTINGS = {
     "sources": [
         {
@@ -60,25 +66,36 @@ def test_same_settings_same_manifest(tmp_path: Path) -> None:
     assert generate(tmp_path / "a") == generate(tmp_path / "b")
 
 
-def flipped(folder: Path, share: float, into: str, test: float) -> list[str]:
-    """Return the contexts with a wrong label where 400 questions are written."""
-    bench = {**SETTINGS["sources"][0], "size": 400, "flipped": share, "into": into}
-    split = {**SETTINGS["split"], "test": test}
+def flipped(folder: Path, shares: dict[str, float], into: str) -> list[float]:
+    """Return the places of the contexts with a wrong label where 400 questions are written."""
+    bench = {**SETTINGS["sources"][0], "size": 400, "flipped": shares, "into": into}
+    split = {"seed": 1, "dev": 0.25, "test": 0.5}
     generate(folder, {**SETTINGS, "sources": [bench], "split": split})
     rows = read_jsonl(folder / "files/bench/planted.jsonl")
-    return [row["context"] for row in rows if row["planted"] == "mislabelled"]
+    wrong = [row["context"] for row in rows if row["planted"] == "mislabelled"]
+    return [position(1, group_id("mixed", context)) for context in wrong]
 
 
-@pytest.mark.parametrize(("into", "least"), [("all", 0.5), ("train", 0.0)])
-def test_no_label_is_wrong_where_it_could_enter_test(tmp_path: Path, into: str, least: float) -> None:
-    # 180 of 200 contexts are settled, 360 questions. Half of the contexts may enter test, about: of the other
-    # questions four in ten are wrong, about 72 of 180; with "train" none may, and just 144 of 360 are wrong.
-    places = [position(1, group_id("mixed", context)) for context in flipped(tmp_path, 0.4, into, 0.5)]
-    assert min(places) >= least
-    assert 50 < len(places) < 95 if into == "all" else len(places) == 144
+# 180 of 200 contexts are settled, 360 questions. The places of test are those up to 0.5, of dev up to 0.75; a
+# source that never enters test gives the former to train. So about 90 questions are in a quarter.
+@pytest.mark.parametrize(
+    ("into", "shares", "least", "most", "number"),
+    [
+        ("all", {"train": 0.0, "dev": 0.4}, 0.5, 0.75, 36),
+        ("all", {"train": 0.4, "dev": 0.0}, 0.75, 1.0, 36),
+        ("all", {"train": 0.4, "dev": 0.4}, 0.5, 1.0, 72),
+        ("train", {"train": 0.4, "dev": 0.4}, 0.0, 1.0, 144),
+    ],
+)
+def test_labels_are_wrong_in_the_splits_named_and_never_in_test(
+    tmp_path: Path, into: str, shares: dict[str, float], least: float, most: float, number: int
+) -> None:
+    places = flipped(tmp_path, shares, into)
+    assert least <= min(places) < max(places) < most
+    assert 0.7 * number < len(places) < 1.3 * number
     assert into == "all" or min(places) < 0.1
 
 
 def test_wrong_labels_in_a_source_of_test_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"flipped: expected 0\.0 where every problem may enter test"):
-        flipped(tmp_path, 0.4, "test", 0.0)
+    with pytest.raises(DataError, match=r"flipped: train: expected 0\.0 where no problem enters train"):
+        flipped(tmp_path, {"train": 0.4, "dev": 0.0}, "test")

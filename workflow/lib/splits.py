@@ -27,15 +27,20 @@ def position(seed: int, group: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def never_tested(group: str, into: str, shares: Shares) -> bool:
-    """Return whether a group stays out of test in ``splits_of``, whatever else there is.
+def split_of(group: str, into: str, shares: Shares) -> str:
+    """Return the split that ``splits_of`` gives a group, whatever else there is.
 
     Args:
         group: Its identifier.
         into: Which splits its source may enter: all, train (and dev), or test.
         shares: Seed and shares.
     """
-    return into == "train" or (into == "all" and position(shares.seed, group) >= shares.test)
+    place = position(shares.seed, group)
+    if into == "test":
+        return "test"
+    if place < shares.test:
+        return "test" if into == "all" else "train"
+    return "dev" if place < shares.test + shares.dev else "train"
 
 
 def splits_of(groups: Hashes, into: NDArray[np.str_], shares: Shares) -> NDArray[np.int8]:

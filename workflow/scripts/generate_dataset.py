@@ -1,7 +1,7 @@
 """Write a generated dataset in the file formats of the real ones, with a manifest of its files.
 
 Every source gets a folder of its own with a ``planted.jsonl`` beside the rows: which problems were made
-ambiguous or got a wrong label on purpose, so that finding them can be scored. What may enter test has no
+ambiguous or got a wrong label on purpose, so that finding them can be scored. Nothing in test has a
 wrong label: where a context goes depends on its text and the seed of the split alone.
 """
 
@@ -14,7 +14,7 @@ from workflow.lib.generators.registry import GENERATORS
 from workflow.lib.logs import capture
 from workflow.lib.manifests import list_files
 from workflow.lib.records import group_id
-from workflow.lib.splits import Shares, never_tested
+from workflow.lib.splits import Shares, split_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -24,7 +24,7 @@ def flips_of(source: dict[str, Any], dataset: str, split: dict[str, Any]) -> Fli
     """Return which labels of ``source`` are made wrong."""
     shares = Shares(**split)
     return Flips(
-        source["flipped"], lambda context: never_tested(group_id(dataset, context), source["into"], shares)
+        source["flipped"], lambda context: split_of(group_id(dataset, context), source["into"], shares)
     )
 
 

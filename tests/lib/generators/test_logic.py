@@ -110,12 +110,16 @@ def marked(folder: Path, kind: str) -> set[tuple[str, str]]:
     return {(row["context"], row["question"]) for row in rows if row["planted"] == kind}
 
 
+def evenly(context: str) -> str:
+    return "dev" if len(context) % 2 else "train"
+
+
 def test_wrong_labels_are_those_that_the_truth_tables_contradict(folder: Path, tmp_path: Path) -> None:
     # Without flips every settled label is the verdict of the truth tables: ``draw`` refuses anything else.
     # 135 contexts are settled; those with an even number of letters may be flipped.
     truth, unsettled = labels(folder), marked(folder, "ambiguous")
     able = {key for key in truth if len(key[0]) % 2 == 0} - unsettled
-    logic.write(tmp_path, 5, SIZE, AMBIGUOUS, Flips(0.2, lambda context: len(context) % 2 == 0))
+    logic.write(tmp_path, 5, SIZE, AMBIGUOUS, Flips({"train": 0.2, "dev": 0.0}, evenly))
     recorded = labels(tmp_path)
     assert recorded.keys() == truth.keys()
     wrong = {key for key in truth if recorded[key] != truth[key]}
@@ -125,15 +129,24 @@ def test_wrong_labels_are_those_that_the_truth_tables_contradict(folder: Path, t
     assert marked(tmp_path, "ambiguous") == unsettled
 
 
-def test_wrong_labels_that_could_only_be_in_test_are_refused(tmp_path: Path) -> None:
+def test_each_split_has_its_own_share_of_wrong_labels(folder: Path, tmp_path: Path) -> None:
+    able = labels(folder).keys() - marked(folder, "ambiguous")
+    logic.write(tmp_path, 5, SIZE, AMBIGUOUS, Flips({"train": 0.1, "dev": 0.5}, evenly))
+    wrong = Counter(evenly(context) for context, _ in marked(tmp_path, "mislabelled"))
+    sizes = Counter(evenly(context) for context, _ in able)
+    assert wrong == {"train": round(0.1 * sizes["train"]), "dev": round(0.5 * sizes["dev"])}
+
+
+def test_wrong_labels_in_a_split_that_no_problem_enters_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"flipped: expected 0\.0 where every problem may enter test, found 0\.1"
+        DataError, match=r"flipped: dev: expected 0\.0 where no problem enters dev, found 0\.1"
     ):
-        logic.write(tmp_path, 5, 40, 0.0, Flips(0.1, lambda context: False))
+        logic.write(tmp_path, 5, 40, 0.0, Flips({"train": 0.0, "dev": 0.1}, lambda context: "train"))
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", sorted(GENERATORS.keys() - {"logic"}))
 def test_other_generators_write_no_wrong_labels(name: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=rf"{name}: flipped: expected 0\.0, found 0\.1"):
-        GENERATORS[name](tmp_path, 1, 4, 0.0, Flips(0.1, lambda context: True), {"puzzles": ["aiw"]})
+    with pytest.raises(DataError, match=rf"{name}: flipped: train: expected 0\.0, found 0\.1"):
+        flips = Flips({"train": 0.1, "dev": 0.0}, lambda context: "train")
+        GENERATORS[name](tmp_path, 1, 4, 0.0, flips, {"puzzles": ["aiw"]})

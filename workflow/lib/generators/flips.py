@@ -1,9 +1,9 @@
 """Wrong labels that a generator writes on purpose, so that finding them can be scored.
 
-A wrong label in test would corrupt every score, so a generator is told which contexts never enter test.
+A wrong label in test would corrupt every score, so a generator is told which split a context enters.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -17,11 +17,15 @@ OPPOSITE = {"yes": "no", "no": "yes"}
 class Flips:
     """Which recorded answers are wrong on purpose."""
 
-    share: float  # of the questions that may have a wrong answer
-    never_tested: Callable[[str], bool]  # whether the questions about a context never enter test
+    shares: Mapping[str, float]  # by split, of the questions that may have a wrong answer
+    split_of: Callable[[str], str]  # of the questions about a context
+
+    def wanted(self) -> dict[str, float]:
+        """Return the splits that get some, with their shares."""
+        return {split: share for split, share in self.shares.items() if share}
 
 
-NONE = Flips(0.0, lambda context: False)
+NONE = Flips({}, lambda context: "")
 
 
 def flip(samples: Sequence[dict[str, Any]], flips: Flips, seed: int) -> list[dict[str, str]]:
@@ -29,20 +33,23 @@ def flip(samples: Sequence[dict[str, Any]], flips: Flips, seed: int) -> list[dic
 
     Args:
         samples: Contexts in LogicBench's form, whose answers are settled; they are changed in place.
-        flips: How many, and about which contexts.
+        flips: How many, and in which splits.
         seed: Seed of the generator; what else it draws does not change.
     """
-    able = [
-        (s["context"], asked) for s in samples if flips.never_tested(s["context"]) for asked in s["qa_pairs"]
-    ]
-    if flips.share and not able:
-        raise DataError(
-            f"flipped: expected 0.0 where every problem may enter test, found {flips.share}. "
-            "Fix: set it to 0.0, or let some problems into train."
-        )
-    chosen = Random(f"{seed} flipped").sample(range(len(able)), round(flips.share * len(able)))
     marks = []
-    for context, asked in (able[place] for place in sorted(chosen)):
-        asked["answer"] = OPPOSITE[asked["answer"]]
-        marks.append({"context": context, "question": asked["question"], "planted": "mislabelled"})
+    for split, share in flips.wanted().items():
+        able = [
+            (s, asked) for s in samples if flips.split_of(s["context"]) == split for asked in s["qa_pairs"]
+        ]
+        if not able:
+            raise DataError(
+                f"flipped: {split}: expected 0.0 where no problem enters {split}, found {share}. "
+                f"Fix: set it to 0.0, or let some problems into {split}."
+            )
+        chosen = Random(f"{seed} flipped {split}").sample(range(len(able)), round(share * len(able)))
+        for sample, asked in (able[place] for place in sorted(chosen)):
+            asked["answer"] = OPPOSITE[asked["answer"]]
+            marks.append(
+                {"context": sample["context"], "question": asked["question"], "planted": "mislabelled"}
+            )
     return marks

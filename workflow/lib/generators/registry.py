@@ -24,8 +24,8 @@ def without_flips(name: str, write: Told) -> Generator:
     def checked(
         folder: Path, seed: int, size: int, ambiguous: float, flips: Flips, options: Mapping[str, Any]
     ) -> None:
-        if flips.share:
-            raise DataError(f"{name}: flipped: expected 0.0, found {flips.share}. Fix: set it to 0.0.")
+        for split, share in flips.wanted().items():
+            raise DataError(f"{name}: flipped: {split}: expected 0.0, found {share}. Fix: set it to 0.0.")
         write(folder, seed, size, ambiguous, options)
 
     return checked
