@@ -1,5 +1,7 @@
 """One log file per job, without secrets, that ends in a line a person can act on."""
 
+import atexit
+import gc
 import os
 import re
 import sys
@@ -41,6 +43,7 @@ def capture(path: str) -> None:
     os.close(descriptor)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     sys.excepthook = report
+    atexit.register(gc.freeze)  # or Python's end searches all that torch has made for cycles: a second
 
 
 def terminal() -> IO[str] | None:
