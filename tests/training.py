@@ -74,6 +74,20 @@ PPO = {
         "most_repetition": 1.0,
     },
 }
+RLOO = {
+    **SCHEDULE,
+    "learns_from": "prompts",
+    "rewards": PPO["rewards"],
+    "held_out": None,
+    "group_size": 2,
+    "epochs_per_batch": 1,
+    "max_new_tokens": 8,
+    "temperature": 1.0,
+    "beta": 0.05,
+    "clip_range": 0.2,
+    "missing_eos_penalty": 1.0,
+}
+GRPO = {**RLOO, "loss": "grpo"}
 SHARED = {"budget": None, "reference_logps": "live", "trackers": []}  # as in the demo
 NAMES = ("adapter", "settings", "tokenizer", "card", "curves", "run")
 FILES = (

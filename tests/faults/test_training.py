@@ -16,11 +16,13 @@ from tests import victims
 from tests.training import (
     DPO,
     FILES,
+    GRPO,
     HARDWARE,
     KTO,
     ORPO,
     PPO,
     REWARD,
+    RLOO,
     SFT,
     SIMPO,
     digests,
@@ -44,7 +46,11 @@ METHODS: dict[str, tuple[dict[str, Any], type, str]] = {
     "ppo": ({**PPO, "start_from": "sft", "updates": 3}, Prompt, "sft"),
     "kto": ({**KTO, "start_from": "sft"}, Pair, "sft"),
     "simpo": (SIMPO, Pair, ""),
+    "grpo": ({**GRPO, "start_from": "sft", "epochs_per_batch": 2}, Prompt, "sft"),
+    "rloo": ({**RLOO, "start_from": "sft"}, Prompt, "sft"),
 }
+REWARDED = ("ppo", "grpo", "rloo")  # by the reward model
+STEPS = {"kto": 6, "grpo": 6}  # KTO makes two rows of each pair, GRPO takes two steps per batch; else 3
 EACH = pytest.mark.parametrize("method", METHODS)
 WEIGHTS = "adapter_model.safetensors"
 Maker = Callable[..., dict[str, Any]]
@@ -58,7 +64,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Path:
         patch.chdir(home)
         train_sft.main(**job(home / "sft", tiny_llama, "sft", SFT, write_rows(home, SftRow)))
         train_reward.main(**job(home / "reward", tiny_llama, "reward", REWARD, write_rows(home, Pair)))
-    write_rows(home, Prompt)
+    write_rows(home, Prompt, 6)
     victims.serve()
     return home
 
@@ -77,7 +83,7 @@ def make(home: Path, tmp_path: Path, tiny_llama: Path, monkeypatch: pytest.Monke
             settings,
             str(home / f"{kind.__name__}.parquet"),
             start=parent(home / start) if start else (),
-            reward=parent(home / "reward") if method == "ppo" else (),
+            reward=parent(home / "reward") if method in REWARDED else (),
         )
         return {**given, **change}
 
@@ -104,7 +110,7 @@ def run_whole(method: str, home: Path, model: Path, folder: Path, seed: int = 1)
     settings, kind, start = METHODS[method]
     rows = str(home / f"{kind.__name__}.parquet")
     starts = parent(home / start) if start else ()
-    reward = parent(home / "reward") if method == "ppo" else ()
+    reward = parent(home / "reward") if method in REWARDED else ()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         given = job(folder / "a", model, method, settings, rows, seed=seed, start=starts, reward=reward)
@@ -136,7 +142,7 @@ def told(log: Path) -> str:
 def test_killed_at_every_step(method: str, make: Maker, tmp_path: Path, whole: Any) -> None:
     """Each attempt makes one step and dies in the next: each step is died in, and each is resumed from."""
     given = make(method)
-    steps = 6 if method == "kto" else 3  # KTO makes two rows of each pair
+    steps = STEPS.get(method, 3)
     killed = victims.kills(given, tmp_path / "log", point="step", at=2)
     assert killed == steps - 1
     assert digests(tmp_path / "a") == whole(method)

@@ -298,6 +298,56 @@ def test_methods_that_the_demo_does_not_run_are_known(tmp_path, name):
     assert f"methods.{name}.lambda: not a known key." in line
 
 
+GROUPED = {
+    "learns_from": "prompts",
+    "start_from": "sft",
+    "rewards": [{"kind": "verifier", "weight": 1.0, "unparsed": 0.0}],
+    "held_out": "reward",
+    "group_size": 8,
+    "learning_rate": 1e-6,
+    "epochs": 1,
+    "batch_size": 64,
+    "epochs_per_batch": 2,
+    "max_length": 512,
+    "max_new_tokens": 256,
+    "warmup_fraction": 0.1,
+    "temperature": 1.0,
+    "beta": 0.0,
+    "clip_range": 0.2,
+    "missing_eos_penalty": 0.0,
+}
+
+
+def with_groups(rollouts: str = "transformers", **changes) -> list[str]:
+    """Return what is wrong with the demo study plus GRPO and RLOO, told without the file."""
+    study = yaml.safe_load(DEMO.read_text())
+    study["hardware"]["rollouts"] = rollouts
+    study["methods"]["grpo-dr"] = GROUPED | {"loss": "dr_grpo"} | changes
+    study["methods"]["rloo"] = dict(GROUPED)
+    return [line.partition(": ")[2] for line in study_problems(study, SCHEMA, [DEMO], ROOT)]
+
+
+def test_methods_on_groups_are_known_and_their_batches_are_whole_groups() -> None:
+    assert with_groups() == []
+    (line,) = with_groups(group_size=5)
+    assert "methods.grpo-dr.batch_size: expected a multiple of group_size (5), found 64" in line
+    (line,) = with_groups(epochs_per_batch=3)
+    assert "methods.grpo-dr.batch_size: expected a multiple of epochs_per_batch (3), found 64" in line
+    (line,) = with_groups(group_size=1)
+    assert "methods.grpo-dr.group_size" in line
+    (line,) = with_groups(held_out="sft")
+    assert "methods.grpo-dr.held_out: 'sft' is not a method that trains a reward model" in line
+    (line,) = with_groups(alarms={})
+    assert "methods.grpo-dr.alarms: not a known key." in line
+
+
+def test_methods_on_groups_do_not_draw_by_vllm() -> None:
+    lines = with_groups("vllm")
+    assert len(lines) == 2
+    for name, line in zip(("grpo-dr", "rloo"), lines, strict=True):
+        assert f"hardware.rollouts: '{name}' draws its answers by transformers: TRL 1.16 takes vLLM" in line
+
+
 def test_completions_come_in_even_numbers():
     study = yaml.safe_load(DEMO.read_text())
     orpo = {key: value for key, value in study["methods"]["orpo"].items() if key != "lambda"}

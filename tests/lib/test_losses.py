@@ -292,6 +292,35 @@ def test_clipped_policy_loss(ratio: float, advantage: float, loss: float, learns
     assert (logps.grad.item() != 0.0) == learns
 
 
+def test_group_advantages_by_hand():
+    # means 2 and 5; deviations of a sample √((1 + 1)/1) = √2 and 0
+    rewards = tensor([[1.0, 3.0], [5.0, 5.0]])
+    torch.testing.assert_close(
+        losses.group_advantages(rewards, scaled=False), tensor([[-1.0, 1.0], [0.0, 0.0]])
+    )
+    scaled = 1.0 / (math.sqrt(2.0) + 1e-4)
+    torch.testing.assert_close(
+        losses.group_advantages(rewards, scaled=True), tensor([[-scaled, scaled], [0.0, 0.0]])
+    )
+
+
+def test_leave_one_out_by_hand():
+    # of 1, 2, 6 the others' means are 4, 3.5, 1.5; it is G/(G - 1) times the advantage over the group's mean
+    rewards = tensor([[1.0, 2.0, 6.0]])
+    torch.testing.assert_close(losses.leave_one_out(rewards), tensor([[-3.0, -1.5, 4.5]]))
+    torch.testing.assert_close(
+        losses.leave_one_out(rewards), 1.5 * losses.group_advantages(rewards, scaled=False)
+    )
+
+
+def test_answers_or_tokens_weigh_alike():
+    # answers of 1 and 3 tokens: (4 + (1 + 2 + 3)/3)/2 = 3, against (4 + 6)/(2 · 5) = 1
+    values = tensor([[4.0, math.nan, math.nan], [1.0, 2.0, 3.0]])
+    mask = tensor([[YES, NO, NO], [YES, YES, YES]])
+    assert losses.mean_of_answers(values, mask) == 3.0
+    assert losses.mean_of_budget(values, mask, longest=5) == 1.0
+
+
 def test_clipped_value_loss():
     # old 0, clip 0.2. New 1, return 1: the plain error is 0, the clipped ½(0.2 - 1)² = 0.32 is the larger.
     assert losses.ppo_value(tensor([1.0]), tensor([0.0]), tensor([1.0]), 0.2).item() == pytest.approx(0.32)
@@ -506,3 +535,105 @@ def test_odds_ratio_equals_trl():
     trainer = SimpleNamespace(beta=0.25, accelerator=SimpleNamespace(device="cpu"))
     theirs, *_ = ORPOTrainer.odds_ratio_loss(trainer, chosen, rejected)
     torch.testing.assert_close(theirs, -0.25 * losses.orpo_odds_ratio(chosen, rejected))
+
+
+ASKED = ["Is 1 odd?", "Is 12 odd?"]
+GIVEN = [0.5, 2.0, -1.0, 0.25, 1.0, 1.0]  # rewards of three answers to each
+
+
+@pytest.mark.parametrize("loss", ["grpo", "dr_grpo"])
+def test_grpo_equals_trl(tmp_path, tiny_llama, loss: str):
+    from trl import GRPOConfig
+
+    from workflow.scripts.train_grpo import LOSSES, TokenTrainer
+
+    more = LOSSES[loss] | {"use_bias_correction_kl": False}
+    model, trainer, batch = sampled(tmp_path, tiny_llama, TokenTrainer, GRPOConfig, **more)
+    advantages = losses.group_advantages(tensor(GIVEN).view(2, 3), scaled=loss == "grpo").flatten()
+    torch.testing.assert_close(batch["advantages"], advantages)
+    move(model)
+    theirs = trainer.compute_loss(model, batch)
+    mask = batch["completion_mask"].bool()
+    logps, reference = told_of(model, batch)
+    old = batch["old_per_token_logps"]
+    tokens = losses.ppo_policy(logps, old, advantages[:, None], clip=0.1)
+    tokens = tokens + 0.3 * losses.kl_k3(logps, reference)
+    assert ((logps - old).exp() - 1.0).abs()[mask].max() > 0.2  # some are clipped
+    mean = {"grpo": losses.mean_of_answers, "dr_grpo": lambda *of: losses.mean_of_budget(*of, longest=6)}
+    torch.testing.assert_close(theirs, mean[loss](tokens, mask))
+
+
+def test_rloo_equals_trl(tmp_path, tiny_llama):
+    """The price of divergence is that of the policy that sampled, so it moved before it did."""
+    from trl import RLOOConfig
+
+    from workflow.scripts.train_rloo import TokenTrainer
+
+    model, trainer, batch = sampled(tmp_path, tiny_llama, TokenTrainer, RLOOConfig, before=move)
+    logps, reference = told_of(model, batch)
+    mask = batch["completion_mask"].bool()
+    price = 0.3 * (losses.kl_k1(logps, reference) * mask).sum(1)
+    assert price.abs().max() > 0.01
+    advantages = losses.leave_one_out((tensor(GIVEN) - price).view(2, 3)).flatten()
+    torch.testing.assert_close(batch["advantages"], advantages, atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B.default" in name:
+                parameter *= 1.1
+    theirs = trainer.compute_loss(model, batch)
+    now = (told_of(model, batch)[0] * mask).sum(1)
+    ratio = (now - batch["old_logps"]).exp()
+    assert (ratio - 1.0).abs().max() > 0.1  # one is clipped, if it pays
+    torch.testing.assert_close(
+        theirs, losses.ppo_policy(now, batch["old_logps"], advantages, clip=0.1).mean(), atol=1e-5, rtol=1e-5
+    )
+
+
+def sampled(folder: Path, snapshot: Path, kind: type, config: type, before=lambda model: None, **more):
+    """Return a policy, its trainer, and three answers to each of two prompts of unequal lengths."""
+    from datasets import Dataset
+
+    from workflow.lib.chat import render
+    from workflow.lib.models import load_tokenizer
+
+    tokenizer, model = load_tokenizer(snapshot), policy_of(snapshot)
+    rows = [{"prompt": render(tokenizer, text), "row": i} for i, text in enumerate(ASKED)]
+    trainer = kind(
+        model=model,
+        reward_funcs=lambda **_: GIVEN,
+        args=config(
+            str(folder),
+            per_device_train_batch_size=6,
+            num_generations=3,
+            num_iterations=2,
+            max_completion_length=6,
+            beta=0.3,
+            epsilon=0.1,
+            gradient_checkpointing=False,
+            **more,
+            **QUIET,
+        ),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+    )
+    trainer.current_gradient_accumulation_steps = 1
+    model.train()
+    before(model)
+    torch.manual_seed(7)
+    return model, trainer, trainer._generate_and_score_completions([row for row in rows for _ in range(3)])
+
+
+def told_of(model: PeftModel, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what policy and bare base think of each token, (B, T), one unpadded sequence at a time."""
+
+    def whole() -> torch.Tensor:
+        grid = torch.zeros(batch["completion_ids"].shape)
+        for i, mask in enumerate(batch["completion_mask"].bool()):
+            prompt = batch["prompt_ids"][i][batch["prompt_mask"][i].bool()].tolist()
+            answer = batch["completion_ids"][i][mask].tolist()
+            grid[i, : len(answer)] = logps_of(model, prompt, answer)
+        return grid
+
+    policy = whole()
+    with model.disable_adapter(), torch.no_grad():
+        return policy, whole()

@@ -8,14 +8,24 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.faults.test_training import METHODS
+from tests.faults.test_training import METHODS, REWARDED
 from tests.training import HARDWARE, LORA, REWARD, SFT, digests, job, parent, write_rows
 from workflow.lib.adapters import attach
 from workflow.lib.errors import DependencyError
 from workflow.lib.models import load_base, load_scorer
 from workflow.lib.parquet import rows_of
 from workflow.lib.records import Pair, Prompt, SftRow
-from workflow.scripts import train_dpo, train_kto, train_orpo, train_ppo, train_reward, train_sft, train_simpo
+from workflow.scripts import (
+    train_dpo,
+    train_grpo,
+    train_kto,
+    train_orpo,
+    train_ppo,
+    train_reward,
+    train_rloo,
+    train_sft,
+    train_simpo,
+)
 
 FOUR_BITS = {**HARDWARE, "precision": "bfloat16", "quantisation": "nf4"}
 MAINS = {
@@ -26,6 +36,8 @@ MAINS = {
     "ppo": train_ppo.main,
     "kto": train_kto.main,
     "simpo": train_simpo.main,
+    "grpo": train_grpo.main,
+    "rloo": train_rloo.main,
 }
 
 
@@ -52,7 +64,7 @@ def given(method: str, parents: Path, folder: Path, model: Path, **change: Any) 
         {**settings, **change},
         str(parents / f"{kind.__name__}.parquet"),
         start=parent(parents / start) if start else (),
-        reward=parent(parents / "reward") if method == "ppo" else (),
+        reward=parent(parents / "reward") if method in REWARDED else (),
         hardware=FOUR_BITS,
     )
 

@@ -34,7 +34,7 @@ def test_settings_with_a_python_keyword(tmp_path: Path):
     assert read_settings(Settings, ORPO, "methods.orpo").lambda_ == ORPO["lambda"]
 
 
-@pytest.mark.parametrize("name", ["sft", "reward", "dpo", "orpo", "kto", "simpo"])
+@pytest.mark.parametrize("name", ["sft", "reward", "dpo", "orpo", "kto", "simpo", "ppo", "grpo", "rloo"])
 def test_the_schema_has_the_settings_of_each_script(name: str):
     schema = load_schema(Path(__file__).parents[2] / "config/schemas/config.schema.yaml")["$defs"][name]
     settings = fields(importlib.import_module(f"workflow.scripts.train_{name}").Settings)

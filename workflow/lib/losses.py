@@ -8,7 +8,8 @@ preferences"), rDPO (Chowdhury et al. 2024, 2403.00409), IPO (Azar et al. 2023, 
 (Pang et al. 2024, 2404.19733), ORPO (Hong et al. 2024, 2403.07691), KTO (Ethayarajh et al. 2024, 2402.01306),
 SimPO (Meng et al. 2024, 2405.14734), InstructGPT (Ouyang et al. 2022, 2203.02155), Llama 2 (Touvron et al.
 2023, 2307.09288), centring (Eisenstein et al. 2023, 2312.09244), PPO (Schulman et al. 2017, 1707.06347), GAE
-(Schulman et al. 2016, 1506.02438), KL estimators (Schulman 2020, "Approximating KL").
+(Schulman et al. 2016, 1506.02438), KL estimators (Schulman 2020, "Approximating KL"), GRPO (Shao et al.
+2024, 2402.03300), Dr. GRPO (Liu et al. 2025, 2503.20783), RLOO (Ahmadian et al. 2024, 2402.14740).
 """
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 TINY = 1e-8  # keeps a division or a square root away from zero
+LEAST_SPREAD = 1e-4  # of the rewards of a group; TRL's
 
 
 def masked_mean(values: Tensor, mask: Tensor, count: Tensor | float | None = None) -> Tensor:
@@ -192,3 +194,41 @@ def ppo_value(values: Tensor, old: Tensor, returns: Tensor, clip: float) -> Tens
     """
     clipped = old + (values - old).clamp(-clip, clip)
     return 0.5 * torch.maximum((values - returns) ** 2, (clipped - returns) ** 2)
+
+
+def group_advantages(rewards: Tensor, *, scaled: bool) -> Tensor:
+    """Return the advantage of each answer over the mean of its group, (P, G).
+
+    Args:
+        rewards: Of the G answers to each of P prompts, (P, G).
+        scaled: Whether it is divided by the group's standard deviation, as in GRPO; Dr. GRPO does not.
+
+    Departure: the standard deviation is that of a sample (G - 1), and ``LEAST_SPREAD`` is added, as in TRL.
+    """
+    advantages = rewards - rewards.mean(dim=1, keepdim=True)  # Dr. GRPO, section 3.2
+    if not scaled:
+        return advantages
+    return advantages / (rewards.std(dim=1, keepdim=True) + LEAST_SPREAD)  # GRPO, section 4.1.2
+
+
+def leave_one_out(rewards: Tensor) -> Tensor:
+    """Return the advantage of each answer over the mean of the others in its group; both: (P, G)."""
+    others = rewards.sum(dim=1, keepdim=True) - rewards
+    return rewards - others / (rewards.shape[1] - 1)  # RLOO, section 2.3
+
+
+def mean_of_answers(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean over answers of the mean over the tokens of each; ``values`` and ``mask``: (B, T)."""
+    sums = values.masked_fill(~mask, 0.0).sum(dim=1)
+    return (sums / mask.sum(dim=1).clamp(min=1)).mean()  # GRPO (3)
+
+
+def mean_of_budget(values: Tensor, mask: Tensor, longest: int) -> Tensor:
+    """Return the sum over tokens, divided by the tokens that the answers might have had.
+
+    Args:
+        values: Of each token, (B, T).
+        mask: Tokens of the answers, (B, T).
+        longest: Tokens after which an answer is cut.
+    """
+    return masked_mean(values, mask, count=float(len(values) * longest))  # Dr. GRPO, section 3.2

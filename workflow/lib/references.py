@@ -128,6 +128,7 @@ def reference_problems(config: dict[str, Any], root: Path) -> Iterator[tuple[Key
     yield from _wrong_hardware(config)
     yield from _wrong_losses(config)
     yield from _wrong_rewards(config)
+    yield from _wrong_groups(config)
     yield from _wrong_sweeps(config)
     yield from _wrong_rounds(config)
     yield from _wrong_prompts(config, root)
@@ -248,6 +249,18 @@ def _wrong_rewards(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
         "rollout_memory_fraction"
     ]:
         yield ("hardware", "rollout_memory_fraction"), "expected more than 0 for rollouts by vLLM, found 0."
+
+
+def _wrong_groups(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield batches that do not hold whole groups, and rollouts that TRL cannot take from vLLM."""
+    for keys, size in values_at(config, "methods.*.group_size"):
+        about, place = config["methods"][keys[1]], ("methods", keys[1], "batch_size")
+        for name, part in (("group_size", size), ("epochs_per_batch", about["epochs_per_batch"])):
+            if about["batch_size"] % part:
+                yield place, f"expected a multiple of {name} ({part}), found {about['batch_size']}"
+        if config["hardware"]["rollouts"] == "vllm":
+            told = f"'{keys[1]}' draws its answers by transformers: TRL 1.16 takes vLLM up to 0.31."
+            yield ("hardware", "rollouts"), f"{told} Fix: set transformers."
 
 
 def _wrong_sweeps(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:

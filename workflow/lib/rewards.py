@@ -13,10 +13,13 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from workflow.lib.answers import judge
+from workflow.lib.chat import render, token_ids
 from workflow.lib.classifiers import Classifier
 from workflow.lib.errors import DataError
+from workflow.lib.families import classifiers_of, scorers_of
 from workflow.lib.records import Prompt
 from workflow.lib.rollouts import Crew
+from workflow.lib.training import Job
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,13 @@ class Special:
     eos: int
     pad: int
     tail: list[int]
+
+
+def special_tokens(tokenizer: PreTrainedTokenizerBase) -> Special:
+    """Return EOS, the padding, and what the template puts after the EOS that closes an answer."""
+    ids = token_ids(tokenizer, render(tokenizer, "Is it so?", "It is."))
+    after = len(ids) - ids[::-1].index(tokenizer.eos_token_id)
+    return Special(tokenizer.eos_token_id, tokenizer.pad_token_id, ids[after:])
 
 
 @dataclass(frozen=True)
@@ -146,3 +156,17 @@ def reward_of(rewards: Sequence[Mapping[str, Any]], held_out: str | None, means:
     scorers = {name: KINDS[about["kind"]](about, means) for name, about in named.items()}
     other = None if held_out is None else adapter({"method": held_out}, means)
     return Reward(scorers, {name: float(about["weight"]) for name, about in named.items()}, other)
+
+
+def reward_for(job: Job, crew: Crew, tokenizer: PreTrainedTokenizerBase, special: Special) -> Reward:
+    """Return the reward of a job's settings; reward adapters go onto the base of ``crew``."""
+    pairs = zip(job.reward[::2], job.reward[1::2], strict=True)
+    means = Means(
+        crew=crew,
+        tokenizer=tokenizer,
+        special=special,
+        adapters=dict(zip(scorers_of(job.settings), pairs, strict=True)),
+        snapshots=dict(zip(classifiers_of(job.settings), job.judges[::2], strict=True)),
+        hardware=job.hardware,
+    )
+    return reward_of(job.settings["rewards"], job.settings["held_out"], means)

@@ -43,6 +43,11 @@ class Schedule:
     max_length: int  # tokens; longer rows are dropped and counted
     warmup_fraction: float
 
+    @property
+    def fresh(self) -> int:
+        """Return how many rows of a step no step before it had in this epoch."""
+        return self.batch_size
+
 
 def policy_of(job: Job) -> PeftModel:
     """Return the base of ``job`` with the adapter to train."""
@@ -53,7 +58,7 @@ def policy_of(job: Job) -> PeftModel:
 def epoch_of(settings: Schedule, sequences: int, encoded: Encoded | None) -> Epoch:
     """Return one pass over the training data, as ``arguments`` is told of it."""
     pairs, tokens = (sequences, None) if encoded is None else (len(encoded.rows), encoded.tokens)
-    return Epoch(sequences, settings.batch_size, pairs, tokens)
+    return Epoch(sequences, settings.fresh, pairs, tokens)
 
 
 def arguments(job: Job, settings: Schedule, sequences: int, encoded: Encoded | None = None) -> dict[str, Any]:
@@ -238,8 +243,8 @@ def follow_clock(trainer: Trainer, clock: Clock, warmup: float) -> None:
     trainer.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: clock.rate(warmup))
 
 
-def train(job: Job, trainer: Trainer, encoded: Encoded, settings: Schedule) -> None:
-    """Run ``trainer`` to its last step, from a checkpoint if there is one, and keep what it made.
+def complete(job: Job, trainer: Trainer, settings: Schedule) -> None:
+    """Run ``trainer`` to its last step, from a checkpoint if there is one.
 
     Raises:
         Preempted: A signal stopped it; the checkpoint is there.
@@ -258,6 +263,12 @@ def train(job: Job, trainer: Trainer, encoded: Encoded, settings: Schedule) -> N
     state = trainer.state
     if not over_at(state, job.clock):
         raise Preempted(f"stopped at step {state.global_step} of {state.max_steps}: run again to go on")
+
+
+def train(job: Job, trainer: Trainer, encoded: Encoded, settings: Schedule) -> None:
+    """Run ``trainer`` on ``encoded`` to its last step, as ``complete`` does, and keep what it made."""
+    complete(job, trainer, settings)
+    state = trainer.state
     epoch = epoch_of(settings, len(trainer.train_dataset), encoded)
     outcome = Outcome(
         model=trainer.model,

@@ -41,7 +41,7 @@ PROBE = "Is it so?"  # the prompt whose logits an adapter must move
 GIB = 1 << 30
 MOST_DROPPED = 0.1  # share of rows over max_length above which the settings must be wrong
 PACKAGES = ("accelerate", "datasets", "peft", "safetensors", "tokenizers", "torch", "transformers", "trl")
-NOT_CURVES = ("epoch", "num_tokens", "num_input_tokens_seen", "step", "tokens")
+NOT_CURVES = ("epoch", "num_tokens", "num_input_tokens_seen", "step", "step_time", "tokens")
 CURVES = pa.schema(
     [
         ("dataset", pa.string()),

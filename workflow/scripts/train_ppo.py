@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from workflow.lib.budgets import pace
-from workflow.lib.chat import render, token_ids
 from workflow.lib.errors import DataError
-from workflow.lib.families import classifiers_of, scorers_of
 from workflow.lib.logs import capture
 from workflow.lib.models import load_base, load_tokenizer
 from workflow.lib.ppo import Hyperparameters, Ppo, Team, optimise
 from workflow.lib.records import Prompt
-from workflow.lib.rewards import Asked, Means, Special, reward_of
+from workflow.lib.rewards import Asked, Special, reward_for, special_tokens
 from workflow.lib.rollouts import Crew
 from workflow.lib.samplers import SAMPLERS
 from workflow.lib.training import Job, Outcome, begin, encode, finish, optimising
@@ -45,13 +43,6 @@ class Settings(Hyperparameters):
     value: str  # key of ``workflow.lib.values.VALUES``
 
 
-def special_tokens(tokenizer: PreTrainedTokenizerBase) -> Special:
-    """Return EOS, the padding, and what the template puts after the EOS that closes an answer."""
-    ids = token_ids(tokenizer, render(tokenizer, "Is it so?", "It is."))
-    after = len(ids) - ids[::-1].index(tokenizer.eos_token_id)
-    return Special(tokenizer.eos_token_id, tokenizer.pad_token_id, ids[after:])
-
-
 def longest_prompt(base: PreTrainedModel, job: Job, settings: Settings, special: Special) -> int:
     """Return how long a prompt may be, in tokens, so that its closed conversation fits the context."""
     windows = {"transformers": base.config.max_position_embeddings, "vllm": job.hardware["max_model_len"]}
@@ -70,16 +61,7 @@ def recruit(
 ) -> Team:
     """Return who takes part, all adapters on ``base``."""
     crew = Crew(base, job.lora, job.start, job.seed)
-    pairs = zip(job.reward[::2], job.reward[1::2], strict=True)
-    means = Means(
-        crew=crew,
-        tokenizer=tokenizer,
-        special=special,
-        adapters=dict(zip(scorers_of(job.settings), pairs, strict=True)),
-        snapshots=dict(zip(classifiers_of(job.settings), job.judges[::2], strict=True)),
-        hardware=job.hardware,
-    )
-    reward = reward_of(settings.rewards, settings.held_out, means)
+    reward = reward_for(job, crew, tokenizer, special)
     value = VALUES[settings.value](crew, job.lora, job.start, job.seed)
     sampler = SAMPLERS[job.hardware["rollouts"]](crew, job.snapshot, job.lora, job.hardware, job.work)
     if job.hardware["gradient_checkpointing"]:
