@@ -11,6 +11,7 @@ import pytest
 from tests.tiny_llama import vllm_in_this_process
 from workflow.lib.asking import TOO_LONG, Answer, Question, rationales, request_seed, shard_of
 from workflow.lib.chat import render, token_ids
+from workflow.lib.engines import engine_environment
 from workflow.lib.errors import DependencyError, IntegrityError
 from workflow.lib.lora import Adapter
 from workflow.lib.sampling import Engine, Teacher, engine_options, lora_options
@@ -51,6 +52,8 @@ def test_shards_part_the_problems_evenly_and_for_good() -> None:
 
 
 def test_the_hardware_section_decides_memory_and_compilation() -> None:
+    assert "TORCH_COMPILE_DISABLE" in engine_environment(HARDWARE, "cache")
+    assert "TORCH_COMPILE_DISABLE" not in engine_environment({**HARDWARE, "device": "cuda"}, "cache")
     cpu, cuda = engine_options(HARDWARE), engine_options({**HARDWARE, "device": "cuda"})
     assert cpu["kv_cache_memory_bytes"] == 8 * 1024 * 1024
     assert cpu["enforce_eager"]

@@ -24,7 +24,7 @@ from workflow.lib.progress import Progress
 from workflow.lib.ranks import rank
 from workflow.lib.training import Job
 
-REFERENCE = "ref"  # TRL's name for the frozen copy of the adapter that training starts from
+COPY = "ref"  # TRL's name for the frozen copy of the adapter that training starts from
 STORE = Path("work/references")
 LOGPS = "logps.parquet"
 PACKAGES = ("peft", "torch", "transformers", "trl")
@@ -154,5 +154,5 @@ def set_reference(job: Job, trainer: Any, names: Sequence[str]) -> None:
         names: As for ``use_stored``.
     """
     if not job.start:  # a copy of a new adapter is the base: without it, TRL switches adapters off
-        trainer.model.delete_adapter(REFERENCE)
+        trainer.model.delete_adapter(COPY)
     REFERENCES[job.shared["reference_logps"]](job, trainer, names)

@@ -1,6 +1,7 @@
 """What the hardware section of the config means to vLLM, for whoever starts an engine."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 MIB = 1 << 20  # bytes
@@ -13,6 +14,14 @@ ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
+# In spite of enforce_eager one function of the sampler is compiled: 12 s of a C++ compiler, if there is one.
+ON_CPU = {"TORCH_COMPILE_DISABLE": "1"}
+
+
+def engine_environment(hardware: Mapping[str, Any], cache: str | Path) -> dict[str, str]:
+    """Return the variables that vLLM reads; ``cache`` is the folder where it may leave what it compiled."""
+    own = ON_CPU if hardware["device"] == "cpu" else {}
+    return {**ENVIRONMENT, **own, "VLLM_CACHE_ROOT": str(Path(cache).absolute())}
 
 
 def engine_options(hardware: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from datasets import Dataset
 from torch.utils.data import Sampler
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
+from workflow.lib.anchors import COPY
 from workflow.lib.chat import render, token_ids
 from workflow.lib.errors import DataError, NumericalError
 from workflow.lib.health import repetition
@@ -28,7 +29,6 @@ from workflow.lib.trainers import Schedule, arguments, complete
 from workflow.lib.training import Encoded, Job, Outcome, encode, finish
 
 ANSWERS = "answers.pt"  # read with weights_only: tensors and plain values
-COPY = "ref"  # TRL's name for the frozen copy of the adapter that training starts from
 RewardFunction = Callable[..., list[float]]  # TRL's form: keyword arguments → one number per answer
 
 

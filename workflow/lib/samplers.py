@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from workflow.lib.adapters import TRAINED
-from workflow.lib.engines import ENVIRONMENT, RANKS, engine_options
+from workflow.lib.engines import RANKS, engine_environment, engine_options
 from workflow.lib.errors import DependencyError
 from workflow.lib.rewards import Special
 from workflow.lib.rollouts import Crew, Sampled, pack
@@ -91,7 +91,7 @@ class VllmSampler:
         Raises:
             DependencyError: vLLM, or the GPU that the hardware section names, is not there.
         """
-        os.environ.update(ENVIRONMENT, VLLM_CACHE_ROOT=str(Path("work/vllm").absolute()))
+        os.environ.update(engine_environment(hardware, "work/vllm"))
         os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
         try:
             self._vllm = import_module("vllm")  # by name: not part of the environment of training

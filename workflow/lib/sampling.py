@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from workflow.lib.asking import TOO_LONG, Answer, Question, rationales, request_seed, tell
 from workflow.lib.chat import check_questions, render, token_ids
-from workflow.lib.engines import ENVIRONMENT, RANKS, engine_options
+from workflow.lib.engines import RANKS, engine_environment, engine_options
 from workflow.lib.errors import DependencyError, IntegrityError
 from workflow.lib.lora import Adapter, read_adapter
 from workflow.lib.records import Rationale
@@ -63,7 +63,7 @@ class Engine:
         adapter: Adapter | None,
     ) -> None:
         """Start the engine; ``cache`` is the folder where vLLM may leave what it compiled."""
-        os.environ.update(ENVIRONMENT, VLLM_CACHE_ROOT=str(Path(cache).absolute()))
+        os.environ.update(engine_environment(hardware, cache))
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # shards are the parallelism
         import torch
         from vllm import LLM
