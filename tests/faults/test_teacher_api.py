@@ -3,6 +3,7 @@
 Every fault is a real one, of a server on loopback: refusals, resets, silence, half answers, batch files.
 """
 
+import itertools
 import json
 import random
 import signal
@@ -98,10 +99,10 @@ def test_row_20_an_answer_in_drops_is_a_time_out(api: FakeApi) -> None:
 
 
 def test_tokens_that_were_reserved_and_not_used_are_given_back(api: FakeApi) -> None:
-    # 16 bytes / 3 + 50 tokens are reserved, 3 + 5 are used: one second or 0.14 s of 3320 per minute
-    given = arguments(Path(), api, 4, concurrency=1, tokens_per_minute=(16 / 3 + 50) * 60)
+    # 16 bytes / 3 + 50 tokens are reserved, 3 + 5 are used: three seconds or 0.43 s of 1107 per minute
+    given = arguments(Path(), api, 4, concurrency=1, tokens_per_minute=(16 / 3 + 50) * 20)
     main(**given)
-    assert 0.9 * 7 * 8 / (16 / 3 + 50) <= api.times[-1] - api.times[0] < 6.5  # seven seconds without
+    assert 0.9 * 3 * 7 * 8 / (16 / 3 + 50) <= api.times[-1] - api.times[0] < 20.0  # 21 seconds without
 
 
 def test_row_20_everyone_waits_as_long_as_the_server_tells(api: FakeApi) -> None:
@@ -109,12 +110,9 @@ def test_row_20_everyone_waits_as_long_as_the_server_tells(api: FakeApi) -> None
     given = arguments(Path(), api, 6, concurrency=2)
     main(**given)
     check_whole(given, api, 6)
-    first = api.times[0]
-    early = [t - first for t in api.times[1:] if t - first < 1.0]
-    assert len(early) <= 1  # the other worker's, which was under way
-    assert (
-        1.0 <= min(t - first for t in api.times[1:] if t - first >= 1.0) < 10.0
-    )  # told in seconds, not in minutes
+    gaps = [after - before for before, after in itertools.pairwise(api.times)]
+    assert 0.9 <= max(gaps) < 30.0  # told in seconds, not in minutes
+    assert gaps.index(max(gaps)) < 5  # and nobody asks meanwhile: one worker alone would have asked ten times
 
 
 def test_row_20_a_request_that_fails_every_time_is_left_out_and_told(api: FakeApi) -> None:
