@@ -145,7 +145,7 @@ def test_an_answer_in_json_may_take_several_lines():
 
 
 def test_hostile_braces_end_soon():
-    started = time.perf_counter()
+    started = time.process_time()
     assert last_answer('{"a":' * 20_000 + '"answer": 1') is None
     assert last_answer("{" * 100_000 + '"answer":') is None
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

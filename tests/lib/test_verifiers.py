@@ -154,9 +154,9 @@ def test_no_answer_breaks_a_verifier_or_keeps_it_long(name):
         "((((" + "1+" * 200 + "1",
         "(" * 150 + "8" + ")" * 150,
     ]
-    started = time.perf_counter()
+    started = time.process_time()
     assert not any(accepts(name, answer) for answer in hostile)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 UNITS = ["1 0 0\n", "1 ", "9", "-", "(", "¬", "~", "P & ", "P -> ", "Ann, ", "Ann is a fool, ", " then "]
