@@ -6,9 +6,9 @@ the first job computes what the others find. Jobs run one after the other, each 
 one thread; the two kinds take turns over the repeats, each repeat with an empty store. The script fails
 where a loss differs by more than ``TOLERANCE``.
 
-What can be gained: a step goes forward and back through the policy, with LoRA about twice the time of a pass
-forward, and once forward through the reference. With k betas and e epochs the store leaves one of k e
-reference passes: 3 k e / (2 k e + 1), which is 1.29 for three betas and one epoch, 1.42 for three epochs.
+What can be gained: a step goes forward and back through the policy, on the CPU about three times as long as a
+pass forward, and once forward through the reference. With k betas and e epochs the store leaves one of k e
+reference passes: 4 k e / (3 k e + 1), which is 1.2 for three betas and one epoch, and 1.33 at most.
 """
 
 import argparse
