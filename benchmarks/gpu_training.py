@@ -23,7 +23,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.training_jobs import headline, job, ours, run, snapshot_in, write_rows
+from benchmarks.machine import headline
+from benchmarks.training_jobs import job, ours, run, snapshot_in, write_rows
 
 SHAPES: dict[str, dict[str, Any]] = {
     "8b": {  # config.json of meta-llama/Llama-3.1-8B, but for the scaling of long contexts

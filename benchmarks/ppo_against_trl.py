@@ -16,7 +16,6 @@ import argparse
 import itertools
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -290,9 +289,10 @@ def told(ended: list[tuple[float, float]], parameters: list[Any]) -> dict[str, A
     """Return speed and memory of a side, from the times (clock, processor) at which its updates ended."""
     episodes = BATCH * (len(ended) - 1 - WARM)
     clock, processor = (episodes / (last - first) for first, last in zip(ended[WARM], ended[-1], strict=True))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    from benchmarks.machine import peak_mib
+
     speed = {"episodes_per_second": clock, "episodes_per_cpu_second": processor}
-    return {**speed, "models_mib": mebibytes(parameters), "peak_rss_mib": peak}
+    return {**speed, "models_mib": mebibytes(parameters), "peak_rss_mib": peak_mib()}
 
 
 SIDES: dict[str, Callable[[Path, Path, int, int], dict[str, Any]]] = {"ours": ours, "trl": theirs}

@@ -21,7 +21,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.training_jobs import headline, job, ours, run, snapshot_in, write_rows
+from benchmarks.machine import headline
+from benchmarks.training_jobs import apart, job, ours, run, snapshot_in, write_rows
 
 TOLERANCE = 1e-3  # largest difference of a loss, as a share of it; rounding: reference batches pad otherwise
 KINDS = ("live", "stored")
@@ -99,9 +100,8 @@ def main(arguments: Sequence[str]) -> None:
     live = {key: median(s[key] for s in sums) for key in sums[0]}
     print(*(row(kind, repeats, live) for kind, repeats in seen.items()), sep="\n")
     worst = max(
-        abs(a - b) / max(abs(a), 0.1)
+        apart(first["losses"], second["losses"])
         for first, second in zip(*(repeats[0] for repeats in seen.values()), strict=True)
-        for a, b in zip(first["losses"], second["losses"], strict=True)
     )
     print(f"\nlargest difference of a loss, as a share of it: {worst:.1e}")
     if not worst <= TOLERANCE:

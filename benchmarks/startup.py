@@ -21,13 +21,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.training_jobs import ROOT, adapter, headline, job, ours, run, snapshot_in, write_rows
+from benchmarks.machine import headline
+from benchmarks.training_jobs import ROOT, adapter, job, ours, run, snapshot_in, write_rows
 
 METHODS = ("sft", "reward", "dpo", "orpo", "ppo")
 STARTS = {"dpo": "sft", "ppo": "sft"}  # as in the demo
 PARTS = ("imports", "model", "rows", "trainer", "steps", "saving", "exit", "rest")
 PHASES = {  # names in the script, unless a module is given
     **{":load_tokenizer": "model", ":load_base": "model", ":load_scorer": "model", ":attach": "model"},
+    ":policy_of": "model",
     **{":recruit": "model", ":encode": "rows", ":sequences": "rows", ":conversations": "rows"},
     **{
         ":LengthTrainer": "trainer",
@@ -101,7 +103,7 @@ def main(arguments: Sequence[str]) -> None:
         middle = [median(f[part] for f in found) for part in PARTS]
         whole = median(sum(f.values()) for f in found)
         beyond = median(1.0 - f["steps"] / sum(f.values()) for f in found)
-        print(f"| {method} | {' | '.join(f'{s:.2f}' for s in middle)} | {whole:.2f} | {100 * beyond:.0f} % |")
+        print(f"| {method} | {' | '.join(f'{s:.3f}' for s in middle)} | {whole:.2f} | {100 * beyond:.0f} % |")
     if chosen.imports:
         print("\n| method | package | own import, ms |\n|---|---|---|")
         print(*(line for method in seen for line in slowest(method, chosen.imports)), sep="\n")

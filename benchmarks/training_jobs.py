@@ -2,13 +2,10 @@
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,17 +27,11 @@ OUTPUTS = {
 }
 WORDS = ("if", "then", "not", "and", "or", "all", "some", "no", "every", "cat", "dog", "bird", "is", "wet")
 SEED = 20260
-PACKAGES = ("torch", "transformers", "trl", "peft")
 
 
-def headline(device: str) -> str:
-    """Return date, machine and versions."""
-    told = Path("/proc/cpuinfo").read_text().splitlines()
-    names = (line.split(": ")[1] for line in told if line.startswith("model name"))
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return (
-        f"{date.today()}, {os.cpu_count()} cores of {next(names, platform.machine())}, {device}, {packages}"
-    )
+def apart(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return the largest difference of two trainings' losses, as a share of the first's (0.1 at least)."""
+    return max(abs(a - b) / max(abs(a), 0.1) for a, b in zip(ours, theirs, strict=True))
 
 
 def snapshot_in(folder: Path, chosen: Path | None) -> Path:

@@ -18,6 +18,8 @@ from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from benchmarks.machine import peak_mib  # noqa: E402
+
 
 class Watch:
     """Seconds by phase, each without the phases within it, and what a trainer of transformers did."""
@@ -115,9 +117,7 @@ def watched(work: Mapping[str, Any]) -> dict[str, Any]:
         module.main(**work["job"])
         telemetry = importlib.import_module("workflow.lib.telemetry")
         watch.found["peak_flops"] = telemetry.peak_flops(work["job"]["hardware"])
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    peak = int(status["VmHWM"].split()[0]) / 1024
-    return {**watch.found, "phases": watch.seconds, "peak_mib": peak, "ended": time.time()}
+    return {**watch.found, "phases": watch.seconds, "peak_mib": peak_mib(), "ended": time.time()}
 
 
 if __name__ == "__main__":
