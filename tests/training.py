@@ -208,3 +208,8 @@ def check_complete(given: Mapping[str, Any], steps: int, quantities: set[str], r
     assert "chat_template" in read_json(folder / "tokenizer_config.json")
     assert not [path for path in folder.iterdir() if path.is_dir() or path.suffix in (".bin", ".pt")]
     assert not list(Path("work").rglob("checkpoint-*"))
+
+
+def series(given: Mapping[str, Any], quantity: str) -> list[float]:
+    """Return the curve of a quantity that a job wrote."""
+    return [row["value"] for row in rows_of(given["outputs"]["curves"]) if row["quantity"] == quantity]

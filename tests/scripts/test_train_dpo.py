@@ -9,10 +9,9 @@ import pytest
 from safetensors.torch import load_file
 from transformers import Trainer
 
-from tests.training import DPO, SFT, check_complete, job, parent, reruns, write_rows
+from tests.training import DPO, SFT, check_complete, job, parent, reruns, series, write_rows
 from workflow.lib.errors import DataError, Preempted
 from workflow.lib.files import sha256
-from workflow.lib.parquet import rows_of
 from workflow.lib.records import Pair, SftRow
 from workflow.scripts import train_dpo, train_sft
 
@@ -28,10 +27,6 @@ def start(tmp_path: Path, tiny_llama: Path, rows: str) -> list[str]:
     """Return a trained SFT adapter."""
     train_sft.main(**job(tmp_path / "sft", tiny_llama, "sft", SFT, write_rows(tmp_path, SftRow)))
     return parent(tmp_path / "sft")
-
-
-def series(given: dict[str, dict[str, str]], quantity: str) -> list[float]:
-    return [row["value"] for row in rows_of(given["outputs"]["curves"]) if row["quantity"] == quantity]
 
 
 def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path: Path, tiny_llama: Path, rows: str):

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
+from tests.starts import train_scorer
 from tests.tiny_gpt2 import CONTEXT, write_tiny_bert, write_tiny_gpt2
-from tests.training import HARDWARE, PPO, REWARD, SFT, check_complete, job, parent, reruns, write_rows
+from tests.training import HARDWARE, PPO, SFT, check_complete, job, parent, reruns, write_rows
 from workflow.lib import checkpoints, ppo
 from workflow.lib.errors import DataError, DependencyError, NumericalError, Preempted
 from workflow.lib.files import read_json, write_json
 from workflow.lib.models import load_tokenizer
 from workflow.lib.parquet import rows_of
 from workflow.lib.ppo import Ppo
-from workflow.lib.records import Pair, Prompt, SftRow
-from workflow.scripts import train_ppo, train_reward, train_sft
+from workflow.lib.records import Prompt, SftRow
+from workflow.scripts import train_ppo, train_sft
 
 
 @pytest.fixture
@@ -29,9 +30,7 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def reward(tmp_path: Path, tiny_llama: Path, rows: str) -> list[str]:
-    """Return a trained reward adapter."""
-    train_reward.main(**job(tmp_path / "reward", tiny_llama, "reward", REWARD, write_rows(tmp_path, Pair)))
-    return parent(tmp_path / "reward")
+    return train_scorer(tmp_path, tiny_llama)
 
 
 @pytest.fixture

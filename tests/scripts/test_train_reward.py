@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 
-from tests.training import REWARD, ROWS, SFT, check_complete, job, parent, reruns, write_rows
+from tests.training import REWARD, ROWS, SFT, check_complete, job, parent, reruns, series, write_rows
 from workflow.lib.errors import DataError
 from workflow.lib.models import load_tokenizer
 from workflow.lib.parquet import rows_of, write_parquet
@@ -62,10 +61,6 @@ def with_margins(folder: Path, rows: str, margin: float | None) -> str:
     path = str(folder / "Pair.parquet")
     write_parquet(path, table([replace(row, margin=margin) for row in load(rows, Pair)], Pair))
     return path
-
-
-def series(given: dict[str, Any], quantity: str) -> list[float]:
-    return [row["value"] for row in rows_of(given["outputs"]["curves"]) if row["quantity"] == quantity]
 
 
 def test_the_margin_of_the_pairs_changes_no_byte_unless_it_counts(

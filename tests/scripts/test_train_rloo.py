@@ -7,21 +7,20 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
+from tests.starts import train_scorer, train_to_say_both
 from tests.training import (
     HARDWARE,
-    REWARD,
     RLOO,
-    SFT,
     check_complete,
     job,
-    parent,
     reruns,
+    series,
     write_rows,
 )
 from workflow.lib.errors import DataError, NumericalError
-from workflow.lib.parquet import rows_of, write_parquet
-from workflow.lib.records import Pair, Prompt, SftRow, load, table
-from workflow.scripts import train_reward, train_rloo, train_sft
+from workflow.lib.parquet import write_parquet
+from workflow.lib.records import Prompt, load, table
+from workflow.scripts import train_rloo
 
 CHECK = [{"kind": "verifier", "weight": 1.0, "unparsed": -0.5}]
 
@@ -34,27 +33,12 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def reward(tmp_path: Path, tiny_llama: Path, rows: str) -> list[str]:
-    """Return a trained reward adapter."""
-    train_reward.main(**job(tmp_path / "reward", tiny_llama, "reward", REWARD, write_rows(tmp_path, Pair)))
-    return parent(tmp_path / "reward")
+    return train_scorer(tmp_path, tiny_llama)
 
 
 @pytest.fixture
 def start(tmp_path: Path, tiny_llama: Path, rows: str) -> list[str]:
-    """Return an SFT adapter that says yes and no to every prompt, each about every other time."""
-    path = Path(write_rows(tmp_path, SftRow))
-    both = [
-        replace(row, row_id=f"{row.row_id}-{word}", completion=f"answer:{word}")
-        for row in load(path, SftRow)
-        for word in ("yes", "no")
-    ]
-    write_parquet(path, table(both, SftRow))
-    train_sft.main(**job(tmp_path / "sft", tiny_llama, "sft", {**SFT, "epochs": 30}, str(path)))
-    return parent(tmp_path / "sft")
-
-
-def series(given: dict[str, Any], quantity: str) -> list[float]:
-    return [row["value"] for row in rows_of(given["outputs"]["curves"]) if row["quantity"] == quantity]
+    return train_to_say_both(tmp_path, tiny_llama)
 
 
 def test_same_seed_same_bytes_other_seed_other_bytes(

@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file
 from transformers import Trainer
 
-from tests.training import HARDWARE, ROWS, SFT, check_complete, job, parent, reruns, write_rows
+from tests.training import HARDWARE, ROWS, SFT, check_complete, job, parent, reruns, series, write_rows
 from workflow.lib import training
 from workflow.lib.errors import DataError, IntegrityError, NumericalError, Preempted
 from workflow.lib.files import read_json
@@ -27,10 +27,6 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def encoded(*rows: tuple[list[int], list[int]]) -> training.Encoded:
     return training.Encoded([{"prompt_ids": p, "completion_ids": c} for p, c in rows], 0, 0)
-
-
-def series(given: dict[str, Any], quantity: str) -> list[float]:
-    return [row["value"] for row in rows_of(given["outputs"]["curves"]) if row["quantity"] == quantity]
 
 
 def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path: Path, tiny_llama: Path, rows: str):

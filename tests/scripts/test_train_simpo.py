@@ -6,10 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training import HARDWARE, SFT, SIMPO, check_complete, job, parent, reruns, write_rows
+from tests.training import HARDWARE, SFT, SIMPO, check_complete, job, parent, reruns, series, write_rows
 from workflow.lib import losses
 from workflow.lib.errors import DataError
-from workflow.lib.parquet import rows_of
 from workflow.lib.records import Pair, SftRow
 from workflow.scripts import train_sft, train_simpo
 
@@ -18,10 +17,6 @@ from workflow.scripts import train_sft, train_simpo
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     return write_rows(tmp_path, Pair)
-
-
-def series(given: dict[str, dict[str, str]], quantity: str) -> list[float]:
-    return [row["value"] for row in rows_of(given["outputs"]["curves"]) if row["quantity"] == quantity]
 
 
 def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path: Path, tiny_llama: Path, rows: str):
