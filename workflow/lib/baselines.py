@@ -151,7 +151,7 @@ def score(rule: Rule, train: Sequence[Item], test: Sequence[Item]) -> Baseline |
     if guesses is None:
         return None
     groups = [item.problem.group_id for item in asked]
-    estimate = mean(hits(guesses, asked), groups, INTERVALS, INTERVALS.generator())
+    estimate = mean(hits(guesses, asked), groups, INTERVALS)
     sizes = [len(item.problem.choices) for item in asked]
     return Baseline(
         name=rule.name,

@@ -11,6 +11,7 @@ are; how far two trainings differ is seen in the estimates of the single seeds.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -71,20 +72,17 @@ class Signs:
     p: float
 
 
-def mean(
-    values: Floats, groups: Sequence[str], settings: Settings, generator: np.random.Generator
-) -> Estimate:
+def mean(values: Floats, groups: Sequence[str], settings: Settings) -> Estimate:
     """Return the mean of scores between 0 and 1.
 
     Args:
         values: Scores, (N,).
         groups: Group of each score, N names.
-        settings: Number of resamples and level of confidence.
-        generator: Source of the resampling.
+        settings: Number of resamples, their seed, and level of confidence.
     """
     if len(values) == 0:
         return Estimate(0, 0, None, None, None, None, "n/a (no answers)")
-    return _estimate([_part(values, groups)], len(values), SCORES, settings, generator)
+    return _estimate([_part(values, groups)], len(values), SCORES, settings)
 
 
 def balanced(
@@ -92,7 +90,6 @@ def balanced(
     labels: Sequence[str],
     groups: Sequence[str],
     settings: Settings,
-    generator: np.random.Generator,
 ) -> Estimate:
     """Return the mean over the labels of the mean score of each label: balanced accuracy.
 
@@ -100,15 +97,14 @@ def balanced(
         values: Scores, (N,).
         labels: Gold label of each score, N names.
         groups: Group of each score, N names.
-        settings: Number of resamples and level of confidence.
-        generator: Source of the resampling.
+        settings: Number of resamples, their seed, and level of confidence.
     """
     kinds = sorted(set(labels))
     if len(kinds) < 2:
         return Estimate(len(values), len(set(groups)), None, None, None, None, "n/a (one gold answer)")
     masks = [np.asarray([label == kind for label in labels], dtype=np.float64) for kind in kinds]
     parts = [_part(values, groups, mask) for mask in masks]
-    return _estimate(parts, len(values), SCORES, settings, generator)
+    return _estimate(parts, len(values), SCORES, settings)
 
 
 def difference(
@@ -116,7 +112,6 @@ def difference(
     right: Floats,
     groups: Sequence[str],
     settings: Settings,
-    generator: np.random.Generator,
 ) -> Estimate:
     """Return the mean of the paired differences ``left - right`` of scores between 0 and 1.
 
@@ -124,10 +119,9 @@ def difference(
         left: Scores of one method, (N,).
         right: Scores of the other on the same problems in the same order, (N,).
         groups: Group of each pair, N names.
-        settings: Number of resamples and level of confidence.
-        generator: Source of the resampling.
+        settings: Number of resamples, their seed, and level of confidence.
     """
-    return _estimate([_part(left - right, groups)], len(left), DIFFERENCES, settings, generator)
+    return _estimate([_part(left - right, groups)], len(left), DIFFERENCES, settings)
 
 
 def mcnemar(left: Floats, right: Floats, groups: Sequence[str]) -> Signs:
@@ -166,12 +160,15 @@ def rounded(value: float | None) -> float | str:
     return "" if value is None else round(value, DIGITS) + 0.0
 
 
-def draw_groups(groups: int, resamples: int, generator: np.random.Generator) -> Floats:
-    """Return how often each group is drawn in each resample, (resamples, groups)."""
+@lru_cache(maxsize=2)  # every estimate on the same groups has the same resamples
+def draw_groups(groups: int, resamples: int, seed: int) -> Floats:
+    """Return how often each group is drawn in each resample, (resamples, groups), read-only."""
+    generator = np.random.default_rng(seed)
     drawn = np.empty((resamples, groups))
     for block in np.array_split(drawn, -(-drawn.size // BLOCK)):
         cells = generator.integers(groups, size=block.shape) + groups * np.arange(len(block))[:, None]
         block[:] = np.bincount(cells.ravel(), minlength=block.size).reshape(block.shape)
+    drawn.flags.writeable = False
     return drawn
 
 
@@ -188,7 +185,6 @@ def _estimate(
     n: int,
     bounds: tuple[float, float],
     settings: Settings,
-    generator: np.random.Generator,
 ) -> Estimate:
     """Return the mean over the parts of sum / number, with its percentile interval over groups.
 
@@ -198,7 +194,7 @@ def _estimate(
     value = float(np.mean([sums.sum() / counts.sum() for sums, counts in parts]))
     if groups == 1:
         return Estimate(n, groups, value, None, None, None, "n/a (1 group)")
-    drawn = draw_groups(groups, settings.resamples, generator)
+    drawn = draw_groups(groups, settings.resamples, settings.seed)
     with np.errstate(invalid="ignore"):
         draws = np.mean([(drawn @ sums) / (drawn @ counts) for sums, counts in parts], axis=0)
     draws = draws[np.isfinite(draws)]

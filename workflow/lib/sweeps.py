@@ -106,5 +106,5 @@ def _entry(trial: Trial, best: Trial, settings: Settings) -> Entry:
     pairs = paired(trial.samples, best.samples)
     ours, theirs = (np.asarray([pair[side].score for pair in pairs]) for side in (0, 1))
     groups = [sample.group_id for sample, _ in pairs]
-    gap = difference(ours, theirs, groups, settings, settings.generator())
-    return Entry(trial, mean(ours, groups, settings, settings.generator()), gap, gap.may_be_zero())
+    gap = difference(ours, theirs, groups, settings)
+    return Entry(trial, mean(ours, groups, settings), gap, gap.may_be_zero())

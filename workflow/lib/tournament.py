@@ -197,13 +197,11 @@ def _entry(
     parsed = [(row, verdict) for row, verdict in judged if verdict in ("right", "wrong")]
     hits = np.asarray([float(verdict == "right") for _, verdict in parsed])
     ours, theirs = np.asarray(list(scores.values())), np.asarray(list(best.values()))
-    gap = difference(ours, theirs, groups, settings, settings.generator())
+    gap = difference(ours, theirs, groups, settings)
     return Entry(
         arm=arm,
-        accuracy=mean(
-            hits, [problems[row.problem_id].group_id for row, _ in parsed], settings, settings.generator()
-        ),
-        yields=mean(ours, groups, settings, settings.generator()),
+        accuracy=mean(hits, [problems[row.problem_id].group_id for row, _ in parsed], settings),
+        yields=mean(ours, groups, settings),
         difference=gap,
         tied=gap.may_be_zero(),
     )

@@ -38,7 +38,7 @@ def compare(left: Sequence[Sample], right: Sequence[Sample], settings: Settings)
     pairs = paired(left, right)
     ours, theirs = (np.asarray([pair[side].score for pair in pairs]) for side in (0, 1))
     groups = [sample.group_id for sample, _ in pairs]
-    found = difference(ours, theirs, groups, settings, settings.generator())
+    found = difference(ours, theirs, groups, settings)
     signs = mcnemar(ours, theirs, groups)
     return {
         "metric": "accuracy",

@@ -57,7 +57,7 @@ def gain(ours: Sequence[Sample], base: Sequence[Sample], settings: Settings) -> 
         return None
     pairs = paired(ours, base)
     left, right = (np.asarray([pair[side].score for pair in pairs]) for side in (0, 1))
-    return difference(left, right, [p.group_id for p, _ in pairs], settings, settings.generator())
+    return difference(left, right, [p.group_id for p, _ in pairs], settings)
 
 
 def rows(samples: Sequence[Sample], seen: Seen, settings: Settings) -> Iterator[Row]:
@@ -68,7 +68,7 @@ def rows(samples: Sequence[Sample], seen: Seen, settings: Settings) -> Iterator[
             parts = {method: in_subset(some, subset, seen) for method, some in methods.items()}
             for method, some in parts.items():
                 scores = np.asarray([sample.score for sample in some])
-                found = mean(scores, [s.group_id for s in some], settings, settings.generator())
+                found = mean(scores, [s.group_id for s in some], settings)
                 delta = gain(some, parts["base"], settings)
                 yield {
                     **{"dataset": dataset, "model": model, "task": task, "method": method, "subset": subset},

@@ -26,7 +26,7 @@ def estimate(pairs: Sequence[Row], seed: str, settings: Settings) -> Row:
     """Return the row for pairs of one reward model, or of one per seed, on one task."""
     right = np.asarray([pair["correct"] for pair in pairs], dtype=float)
     groups = [pair["group_id"] for pair in pairs]
-    found = mean(right, groups, settings, settings.generator())
+    found = mean(right, groups, settings)
     margin = float(np.mean([pair["chosen_reward"] - pair["rejected_reward"] for pair in pairs]))
     return {field: pairs[0][field] for field in RUN} | {
         "seed": seed,

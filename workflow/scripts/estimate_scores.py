@@ -38,7 +38,7 @@ def metrics(samples: Sequence[Sample], yes_no: bool, settings: Settings) -> Iter
 
     def of(some: Sequence[Sample], values: Sequence[float]) -> Estimate:
         groups = [sample.group_id for sample in some]
-        return mean(np.asarray(values, dtype=float), groups, settings, settings.generator())
+        return mean(np.asarray(values, dtype=float), groups, settings)
 
     yield "accuracy", of(samples, [sample.score for sample in samples])
     if not yes_no:
@@ -49,7 +49,7 @@ def metrics(samples: Sequence[Sample], yes_no: bool, settings: Settings) -> Iter
     scores = np.asarray([sample.score for sample in samples])
     labels = [str(sample.answer) for sample in samples]
     groups = [sample.group_id for sample in samples]
-    yield "balanced", balanced(scores, labels, groups, settings, settings.generator())
+    yield "balanced", balanced(scores, labels, groups, settings)
     yield "unparsed", of(samples, [float(sample.parsed is None) for sample in samples])
 
 
