@@ -105,7 +105,7 @@ def job(
         given: ``start`` and ``reward``: files of adapters.
         changed: Keys of ``settings``, ``lora``, ``hardware`` and ``shared`` with other values.
     """
-    shared = {key: DEMO["train"][key] for key in ("budget", "reference_logps", "trackers")}
+    shared = {key: DEMO["train"][key] for key in ("budget", "reference_logps", "trackers")} | {"share": 1.0}
     settings, lora, hardware = DEMO["methods"][method], DEMO["lora"], DEMO["hardware"]
     sections = {"settings": settings, "lora": lora, "hardware": hardware, "shared": shared}
     return {

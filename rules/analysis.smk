@@ -1,8 +1,7 @@
 """Tidy tables of what was found: estimates, paired comparisons, rewards, sweeps, curves, costs, counts, examples.
 
 INPUT   results/evaluation/**, results/sweeps/**, results/adapters/**/{curves.parquet,run.json}, results/**/card.json
-OUTPUT  results/analysis/{accuracy,deltas,categories,subsets,rewards,sweeps,curves,costs,funnel}.csv,
-        results/analysis/{examples,provenance}.json
+OUTPUT  results/analysis/{table}.csv, results/analysis/{examples,provenance}.json
 """
 
 
@@ -42,6 +41,7 @@ rule compare_methods:
         code=code("compare_methods.py"),
         settings=config["analysis"],
         primary=config["study"]["primary"],
+        tasks=config["evaluation"]["tasks"],
     script:
         "../workflow/scripts/compare_methods.py"
 
@@ -86,6 +86,143 @@ rule estimate_rewards:
         settings=config["analysis"],
     script:
         "../workflow/scripts/estimate_rewards.py"
+
+
+rule rank_methods:
+    """Compare every two policies on every task, and give each a range of places."""
+    input:
+        samples=SAMPLES,
+    output:
+        pairs="results/analysis/pairs.csv",
+        ranks="results/analysis/ranks.csv",
+    log:
+        "results/logs/rank_methods.log",
+    benchmark:
+        "results/benchmarks/rank_methods.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("rank_methods.py"),
+        settings=config["analysis"],
+    script:
+        "../workflow/scripts/rank_methods.py"
+
+
+rule compare_categories:
+    """Compare every trained policy with the base within each category and each rule."""
+    input:
+        samples=SAMPLES,
+    output:
+        deltas="results/analysis/category_deltas.csv",
+    log:
+        "results/logs/compare_categories.log",
+    benchmark:
+        "results/benchmarks/compare_categories.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("compare_categories.py"),
+        settings=config["analysis"],
+    script:
+        "../workflow/scripts/compare_categories.py"
+
+
+rule estimate_calibration:
+    """Estimate how far each policy's confidence can be believed where options are scored."""
+    input:
+        samples=SAMPLES,
+    output:
+        calibration="results/analysis/calibration.csv",
+        reliability="results/analysis/reliability.csv",
+        selective="results/analysis/selective.csv",
+    log:
+        "results/logs/estimate_calibration.log",
+    benchmark:
+        "results/benchmarks/estimate_calibration.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("estimate_calibration.py"),
+        settings=config["analysis"],
+    script:
+        "../workflow/scripts/estimate_calibration.py"
+
+
+rule estimate_lengths:
+    """Estimate how long answers are, and what length has to do with being right."""
+    input:
+        samples=SAMPLES,
+    output:
+        lengths="results/analysis/lengths.csv",
+    log:
+        "results/logs/estimate_lengths.log",
+    benchmark:
+        "results/benchmarks/estimate_lengths.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("estimate_lengths.py"),
+        settings=config["analysis"],
+    script:
+        "../workflow/scripts/estimate_lengths.py"
+
+
+rule estimate_noise:
+    """Estimate what differs between two scorings that should not differ."""
+    input:
+        samples=SAMPLES,
+        again=SAMPLES_AGAIN,
+    output:
+        noise="results/analysis/noise.csv",
+    log:
+        "results/logs/estimate_noise.log",
+    benchmark:
+        "results/benchmarks/estimate_noise.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("estimate_noise.py"),
+        settings=config["analysis"],
+    script:
+        "../workflow/scripts/estimate_noise.py"
+
+
+rule estimate_frontier:
+    """Estimate what scorers make of the answers, beside the divergence from the base."""
+    input:
+        scores=ANSWER_SCORES,
+    output:
+        frontier="results/analysis/frontier.csv",
+    log:
+        "results/logs/estimate_frontier.log",
+    benchmark:
+        "results/benchmarks/estimate_frontier.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("estimate_frontier.py"),
+        settings=config["analysis"],
+    script:
+        "../workflow/scripts/estimate_frontier.py"
+
+
+rule collect_baselines:
+    """Gather what guessing scores on every task."""
+    input:
+        cards=collect("results/data/{dataset}/card.json", dataset=TESTED_DATASETS),
+    output:
+        baselines="results/analysis/baselines.csv",
+    log:
+        "results/logs/collect_baselines.log",
+    benchmark:
+        "results/benchmarks/collect_baselines.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("collect_baselines.py"),
+        tasks=TASKS,
+    script:
+        "../workflow/scripts/collect_baselines.py"
 
 
 rule collect_sweeps:
@@ -142,6 +279,28 @@ rule collect_costs:
         usd_per_gpu_hour=lookup(dpath="prices/usd_per_gpu_hour", within=config),
     script:
         "../workflow/scripts/collect_costs.py"
+
+
+rule estimate_efficiency:
+    """Divide what each method gains over the base by what its adapters cost."""
+    input:
+        deltas="results/analysis/deltas.csv",
+        costs="results/analysis/costs.csv",
+    output:
+        efficiency="results/analysis/efficiency.csv",
+        scaling="results/analysis/scaling.csv",
+    log:
+        "results/logs/estimate_efficiency.log",
+    benchmark:
+        "results/benchmarks/estimate_efficiency.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("estimate_efficiency.py"),
+        methods=METHODS,
+        shares=SHARES,
+    script:
+        "../workflow/scripts/estimate_efficiency.py"
 
 
 rule collect_funnel:

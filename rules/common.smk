@@ -83,12 +83,18 @@ FIGURES = [
     "deltas",
     "categories",
     "rewards",
+    "frontier",
+    "reliability",
+    "selective",
+    "lengths",
+    "efficiency",
+    "scaling",
     "sweeps",
     "curves",
     "costs",
     "funnel",
 ]
-TABLES = [*FIGURES, "subsets"]
+TABLES = [*FIGURES, "subsets", "pairs", "ranks", "category_deltas", "calibration", "baselines", "noise"]
 SEEDS = config["seeds"]
 SHARED = {key: config["train"][key] for key in ("budget", "reference_logps", "trackers")}
 SHARDS = range(config["rationales"]["shards"])
@@ -103,6 +109,7 @@ JUDGES = [] if JUDGE is None else TEACHERS if JUDGE["by"] is None else [JUDGE["b
 CANDIDATE_PROMPTS = sorted({*config["prompts"]["candidates"], *config["prompts"]["pinned"].values()})
 METHODS = methods_of(config)  # those of the config, and their rounds
 ROUNDS = rounds_of(config)
+SHARES = {**dict.fromkeys(METHODS, 1.0), **config["train"]["shares"]}
 REWARD_MODELS = rewards_among(METHODS)
 TRAINED_POLICIES = [method for method in METHODS if method not in REWARD_MODELS]
 POLICIES = ["base", *TRAINED_POLICIES]
@@ -114,7 +121,9 @@ FETCHED_DATASETS = kinds("datasets", "hub", "local")
 SAMPLED_DATASETS = taught_by("right_vs_wrong", "gold_vs_wrong", "votes")
 PAIRED_DATASETS = taught_by("given")
 PASSAGE_DATASETS = taught_by("passages")
-TESTED_DATASETS = sorted({task["dataset"] for task in config["evaluation"]["tasks"].values()})
+TASKS = config["evaluation"]["tasks"]
+TESTED_DATASETS = sorted({task["dataset"] for task in TASKS.values()})
+JUDGED_DATASETS = sorted({task["dataset"] for task in TASKS.values() if task["metric"] == "accuracy"})
 SCRATCH_MODELS = kinds("models", "scratch")
 FETCHED_MODELS = kinds("models", "hub", "local")
 GPUS = int(config["hardware"]["device"] == "cuda")
@@ -130,7 +139,7 @@ wildcard_constraints:
     trial=one_of(TRIALS),
     teacher=one_of(TEACHERS),
     prompt=one_of(CANDIDATE_PROMPTS),
-    task=one_of(config["evaluation"]["tasks"]),
+    task=one_of(TASKS),
     shard=one_of(SHARDS),
     split=one_of(SPLITS),
     figure=one_of(FIGURES),
@@ -154,19 +163,32 @@ TRIALS_OF_STUDY = [
 ]
 SCORES = [
     f"results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{task}.json"
-    for (dataset, model), method, seed, task in product(
-        TRAINED, POLICIES, SEEDS, config["evaluation"]["tasks"]
-    )
+    for (dataset, model), method, seed, task in product(TRAINED, POLICIES, SEEDS, TASKS)
 ]
 ROUND_FOLDERS = [
     f"results/rounds/{dataset}/{model}/{one.method}/seed-{seed}/round-{one.number}"
     for (dataset, model), one, seed in product(TRAINED, ROUNDS.values(), SEEDS)
 ]
-SAMPLES = [score.removesuffix("json") + "parquet" for score in SCORES]
+SAMPLES = [
+    f"results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{task}.parquet"
+    for (dataset, model), method, seed, (task, settings) in product(TRAINED, POLICIES, SEEDS, TASKS.items())
+    if settings["metric"] == "accuracy"
+]
+NOISE_FLOOR = config["evaluation"]["noise_floor"]
+SAMPLES_AGAIN = [
+    f"results/evaluation/{dataset}/{model}/again/{method}/seed-{seed}/{NOISE_FLOOR['task']}.parquet"
+    for (dataset, model), method, seed in product(TRAINED, POLICIES, SEEDS)
+    if NOISE_FLOOR
+]
+ANSWER_SCORES = [
+    f"results/evaluation/{dataset}/{model}/scorers/{task}.parquet"
+    for (dataset, model), (task, settings) in product(TRAINED, TASKS.items())
+    if settings["scorers"]
+]
 REWARD_PAIRS = [
     f"results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{task}.parquet"
     for (dataset, model), method, seed, (task, settings) in product(
-        TRAINED, REWARD_MODELS, SEEDS, config["evaluation"]["tasks"].items()
+        TRAINED, REWARD_MODELS, SEEDS, TASKS.items()
     )
     if settings["rewards"]
 ]

@@ -84,7 +84,7 @@ rule find_contamination:
     """Find held-out problems of the study's tasks that a training split has word for word."""
     input:
         train="results/data/{dataset}/train.parquet",
-        tests=collect("results/data/{dataset}/test.parquet", dataset=TESTED_DATASETS),
+        tests=collect("results/data/{dataset}/test.parquet", dataset=JUDGED_DATASETS),
     output:
         contamination="results/data/{dataset}/contamination.parquet",
     log:

@@ -2,7 +2,8 @@
 
 INPUT   results/data/{dataset}/test.parquet, results/models/{model}/, results/adapters/…
 OUTPUT  results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{task}.json (lm-eval's layout)
-        and {task}.parquet (one row per sample); the same for the reward model's pair accuracy
+        and {task}.parquet (one row per sample); the same for the reward model's pair accuracy;
+        results/evaluation/{dataset}/{model}/scorers/{task}.parquet (one row per scorer and answer)
 """
 
 
@@ -41,13 +42,38 @@ rule evaluate:
         gpu=GPUS,
     params:
         code=code("evaluate.py"),
-        settings=lookup(dpath="evaluation/tasks/{task}", within=config),
+        settings=asking_of_task,
         seed=lookup(dpath="evaluation/seed", within=config),
         hardware=config["hardware"],
         policies=POLICIES,
         seeds=SEEDS,
     script:
         "../workflow/scripts/evaluate.py"
+
+
+use rule evaluate as evaluate_again with:
+    output:
+        scores=collect(
+            "results/evaluation/{{dataset}}/{{model}}/again/{method}/seed-{seed}/{{task}}.json",
+            method=POLICIES,
+            seed=SEEDS,
+        ),
+        samples=collect(
+            "results/evaluation/{{dataset}}/{{model}}/again/{method}/seed-{seed}/{{task}}.parquet",
+            method=POLICIES,
+            seed=SEEDS,
+        ),
+    log:
+        "results/logs/evaluate_again/{dataset}/{model}/{task}.log",
+    benchmark:
+        "results/benchmarks/evaluate_again/{dataset}/{model}/{task}.tsv"
+    params:
+        code=code("evaluate.py"),
+        settings=asking_of_task,
+        seed=lookup(dpath="evaluation/seed", within=config),
+        hardware=hardware_again,
+        policies=POLICIES,
+        seeds=SEEDS,
 
 
 rule evaluate_rewards:
@@ -78,8 +104,47 @@ rule evaluate_rewards:
     params:
         code=code("evaluate_rewards.py"),
         code_of_samples=code("evaluate.py"),
-        settings=lookup(dpath="evaluation/tasks/{task}", within=config),
+        settings=asking_of_task,
         evaluation_seed=lookup(dpath="evaluation/seed", within=config),
         hardware=config["hardware"],
     script:
         "../workflow/scripts/evaluate_rewards.py"
+
+
+rule score_answers:
+    """Let every scorer of a task score all policies' answers, and measure how far each policy has moved."""
+    input:
+        samples=collect(
+            "results/evaluation/{{dataset}}/{{model}}/{method}/seed-{seed}/{{task}}.parquet",
+            method=POLICIES,
+            seed=SEEDS,
+        ),
+        adapters=collect(
+            "results/adapters/{{dataset}}/{{model}}/{method}/seed-{seed}/{file}",
+            method=TRAINED_POLICIES,
+            seed=SEEDS,
+            file=ADAPTER_FILES,
+        ),
+        rewards=reward_models_of_task,
+        classifiers=classifiers_of_task,
+        definition=definition_of_task,
+        manifest="results/models/{model}/manifest.json",
+        snapshot="results/models/{model}/snapshot",
+    output:
+        scores="results/evaluation/{dataset}/{model}/scorers/{task}.parquet",
+    log:
+        "results/logs/score_answers/{dataset}/{model}/{task}.log",
+    benchmark:
+        "results/benchmarks/score_answers/{dataset}/{model}/{task}.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    resources:
+        gpu=GPUS,
+    params:
+        code=code("score_answers.py"),
+        policies=POLICIES,
+        seeds=SEEDS,
+        scorers=scorers_of_task,
+        hardware=config["hardware"],
+    script:
+        "../workflow/scripts/score_answers.py"

@@ -147,6 +147,11 @@ def settings_of_method(wildcards):
     return METHODS[wildcards.method]
 
 
+def shared_of_method(wildcards):
+    """Return what the section ``train`` asks of a method."""
+    return {**SHARED, "share": SHARES[wildcards.method]}
+
+
 def preferences_of_method(wildcards):
     """Return the folder of what a method learns from: of the dataset, or of a round of the method."""
     if wildcards.method not in ROUNDS:
@@ -281,3 +286,33 @@ def definition_of_task(wildcards):
         part(f"workflow/tasks/{definition}.yaml"),
         *(part(helper) for helper in helpers),
     ]
+
+
+def asking_of_task(wildcards):
+    """Return what of a task's settings decides how it is asked."""
+    settings = config["evaluation"]["tasks"][wildcards.task]
+    return {key: settings[key] for key in ("metric", "max_new_tokens")}
+
+
+def hardware_again(wildcards):
+    """Return the hardware section with the batches in which policies are asked again."""
+    return {**config["hardware"], "evaluation_batch": NOISE_FLOOR["evaluation_batch"]}
+
+
+def scorers_of_task(wildcards):
+    """Return the scorers of the answers to a task, by name."""
+    names = config["evaluation"]["tasks"][wildcards.task]["scorers"]
+    return {name: config["evaluation"]["scorers"][name] for name in names}
+
+
+def reward_models_of_task(wildcards):
+    """Return the adapter files of the reward models that score a task's answers, method × seed × file."""
+    names = scorers_of({"rewards": scorers_of_task(wildcards).values()})
+    folder = f"results/adapters/{wildcards.dataset}/{wildcards.model}"
+    return collect(folder + "/{method}/seed-{seed}/{file}", method=names, seed=SEEDS, file=ADAPTER_FILES)
+
+
+def classifiers_of_task(wildcards):
+    """Return the folders of the classifiers that score a task's answers."""
+    names = classifiers_of({"rewards": scorers_of_task(wildcards).values()})
+    return [f"results/models/{name}/snapshot" for name in names]

@@ -37,7 +37,7 @@ rule try_settings:
         settings=settings_of_trial,
         lora=config["lora"],
         hardware=config["hardware"],
-        shared=SHARED,
+        shared=shared_of_method,
     script:
         "../workflow/scripts/try_settings.py"
 
@@ -65,7 +65,7 @@ rule score_trials:
         gpu=GPUS,
     params:
         code=code("score_trials.py"),
-        settings=lookup(dpath="evaluation/tasks/{task}", within=config),
+        settings=asking_of_task,
         seed=lookup(dpath="evaluation/seed", within=config),
         hardware=config["hardware"],
         sweep=SWEEP,

@@ -40,6 +40,6 @@ rule train:
         settings=settings_of_method,
         lora=config["lora"],
         hardware=config["hardware"],
-        shared=SHARED,
+        shared=shared_of_method,
     script:
         "../workflow/scripts/train_{params.trainer}.py"

@@ -88,7 +88,7 @@ RLOO = {
     "missing_eos_penalty": 1.0,
 }
 GRPO = {**RLOO, "loss": "grpo"}
-SHARED = {"budget": None, "reference_logps": "live", "trackers": []}  # as in the demo
+SHARED = {"budget": None, "share": 1.0, "reference_logps": "live", "trackers": []}  # as in the demo
 NAMES = ("adapter", "settings", "tokenizer", "card", "curves", "run")
 FILES = (
     "adapter_model.safetensors",

@@ -16,7 +16,7 @@ from workflow.lib.models import load_tokenizer
 from workflow.lib.parquet import rows_of, write_parquet
 from workflow.lib.records import Pair, Prompt, SftRow, load, table
 from workflow.lib.trainers import Schedule
-from workflow.lib.training import begin, encode, micro_batch_of, read_settings
+from workflow.lib.training import begin, encode, in_share, micro_batch_of, read_settings
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,28 @@ def test_rows_become_the_tokens_that_are_sampled_and_scored(tmp_path: Path, tiny
     assert encoded.tokens == sum(
         2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"]) for row in encoded.rows
     )
+
+
+def test_a_share_of_the_groups_is_in_every_larger_one():
+    names = [f"g{i}" for i in range(2000)]
+    parts = {share: {name for name in names if in_share(name, share)} for share in (0.1, 0.25, 0.5, 1.0)}
+    assert parts[0.1] < parts[0.25] < parts[0.5] < parts[1.0] == set(names)
+    for share, part in parts.items():  # four standard deviations of a binomial count
+        assert abs(len(part) - 2000 * share) <= 4 * (2000 * share * (1 - share)) ** 0.5
+
+
+def test_a_method_learns_from_its_share_alone(tmp_path: Path, tiny_llama: Path):
+    tokenizer, rows = load_tokenizer(tiny_llama), write_rows(tmp_path, SftRow)
+    found = {}
+    for share in (0.5, 1.0):
+        given = training.Job(
+            **job(tmp_path / "a", tiny_llama, "sft", SFT, rows, shared={"share": share})
+        )
+        found[share] = [r.group_id for r in encode(given, SftRow, ["completion"], tokenizer, 64).records]
+        assert given.work.name not in found  # each share has checkpoints of its own
+        found[given.work.name] = []
+    assert found[0.5] == [name for name in found[1.0] if in_share(name, 0.5)]
+    assert 0 < len(found[0.5]) < len(found[1.0]) == ROWS
 
 
 def test_the_margin_of_a_pair_changes_no_token(tmp_path: Path, tiny_llama: Path):

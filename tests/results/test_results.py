@@ -7,6 +7,7 @@ name), ``samples`` (every scored answer), ``learned`` (a training row of every g
 
 import math
 from collections import Counter, defaultdict
+from itertools import combinations
 
 import pytest
 
@@ -14,11 +15,31 @@ from workflow.lib.families import rewards_among
 from workflow.lib.rounds import methods_of
 from workflow.lib.trials import number_of
 
+COMPARED = (
+    "n groups delta low high interval seeds seed_sd seeds_low seeds_high gained lost better worse p_mcnemar "
+    "p_holm detectable"
+)
 COLUMNS = {
-    "accuracy": "dataset model task metric method seed n groups estimate low high interval",
+    "accuracy": "dataset model task metric method seed n groups estimate low high interval seeds seed_sd "
+    "seeds_low seeds_high",
     "categories": "dataset model task metric method category n groups estimate low high interval",
-    "deltas": "dataset model task metric method against n groups delta low high interval better worse "
-    "p_mcnemar p_holm primary detectable",
+    "deltas": f"dataset model task trained metric method against {COMPARED} primary",
+    "pairs": f"dataset model task metric method against {COMPARED} finding",
+    "ranks": "dataset model task metric method estimate place_best place_worst ties",
+    "category_deltas": f"dataset model task metric field category method against {COMPARED} family finding",
+    "calibration": "dataset model task method quantity n groups estimate low high interval",
+    "reliability": "dataset model task method bin_low bin_high confidence n groups estimate low high "
+    "interval",
+    "selective": "dataset model task method coverage least_confidence n groups estimate low high interval",
+    "lengths": "dataset model task method answers n groups tokens low high interval median p95 delta "
+    "delta_low delta_high correlation",
+    "noise": "dataset model task method kind seeds n groups delta low high interval changed reworded",
+    "frontier": "dataset model task scorer method seed n groups reward reward_low reward_high delta low high "
+    "interval seeds seed_sd seeds_low seeds_high win win_low win_high kl kl_low kl_high tokens",
+    "baselines": "task dataset baseline n groups accuracy low high interval chance majority looks_at",
+    "scaling": "dataset model task method trainer share rows delta low high interval n groups",
+    "efficiency": "dataset model task method builds_on delta low high interval n groups quantity cost "
+    "delta_per_unit low_per_unit high_per_unit",
     "subsets": "dataset model task method subset n groups estimate low high interval delta delta_low "
     "delta_high",
     "rewards": "dataset model method task seed n groups estimate low high interval margin",
@@ -32,9 +53,11 @@ COLUMNS = {
 }
 ESTIMATES = {
     **{"accuracy": "estimate", "categories": "estimate", "deltas": "delta", "rewards": "estimate"},
-    "sweeps": "estimate",
+    **{"sweeps": "estimate", "pairs": "delta", "category_deltas": "delta", "reliability": "estimate"},
+    **{"selective": "estimate", "noise": "delta"},
 }
-LEAST = {"accuracy": 0.0, "categories": 0.0, "deltas": -1.0, "rewards": 0.0, "sweeps": 0.0}
+DIFFERENCES = ("deltas", "pairs", "category_deltas", "noise")
+LEAST = {table: -1.0 if table in DIFFERENCES else 0.0 for table in ESTIMATES}
 ROUNDING = 2e-6  # twice the last decimal of the tables
 
 
@@ -49,6 +72,11 @@ def rows_with_estimate(tables):
             yield table, row, row[field]
 
 
+def judged_tasks(config):
+    """The tasks whose answers are right or wrong."""
+    return {name for name, task in config["evaluation"]["tasks"].items() if task["metric"] == "accuracy"}
+
+
 def ranks_pairs(config, samples):
     """Whether a reward model had a right and a wrong answer of the base to any one problem."""
     asked = {name for name, task in config["evaluation"]["tasks"].items() if task["rewards"]}
@@ -59,12 +87,41 @@ def ranks_pairs(config, samples):
     return bool(rewards_among(methods_of(config))) and any({0.0, 1.0} <= found for found in scores.values())
 
 
+def scores_options(samples):
+    return any(sample.loglikelihoods for sample in samples)
+
+
+# Table that may be empty → when it is, and what is then said.
+MAY_BE_EMPTY = {
+    "rewards": (
+        lambda config, samples: not ranks_pairs(config, samples),
+        "no reward model had pairs to rank in this study",
+    ),
+    "sweeps": (lambda config, _: config["sweeps"] is None, "no settings were swept in this study"),
+    **dict.fromkeys(
+        ("calibration", "reliability", "selective"),
+        (lambda _, samples: not scores_options(samples), "no task scores options in this study"),
+    ),
+    "lengths": (
+        lambda _, samples: all(sample.loglikelihoods for sample in samples),
+        "no task is answered in words in this study",
+    ),
+    "frontier": (
+        lambda config, _: not any(task["scorers"] for task in config["evaluation"]["tasks"].values()),
+        "no scorer scores answers in this study",
+    ),
+    "noise": (
+        lambda config, _: len(config["seeds"]) == 1 and config["evaluation"]["noise_floor"] is None,
+        "one seed, and nothing was asked twice in this study",
+    ),
+    "baselines": (lambda *_: True, "no baseline applies to the problems of this study"),
+}
+
+
 @pytest.mark.parametrize("table", COLUMNS)
 def test_table_has_its_columns_and_is_not_empty(tables, config, samples, table):
-    if table == "rewards" and not tables[table] and not ranks_pairs(config, samples):
-        pytest.skip("no reward model had pairs to rank in this study")
-    if table == "sweeps" and not tables[table] and config["sweeps"] is None:
-        pytest.skip("no settings were swept in this study")
+    if table in MAY_BE_EMPTY and not tables[table] and MAY_BE_EMPTY[table][0](config, samples):
+        pytest.skip(MAY_BE_EMPTY[table][1])
     assert tables[table], f"{table}.csv has no rows"
     assert list(tables[table][0]) == COLUMNS[table].split(), f"{table}.csv has other columns"
 
@@ -109,7 +166,7 @@ def test_every_policy_has_answers_to_every_task_and_seed(samples, config):
         for pair in sets
         for method in policies
         for seed in config["seeds"]
-        for task in config["evaluation"]["tasks"]
+        for task in judged_tasks(config)
     }
     found = {(s.dataset, s.model, s.method, s.seed, s.task) for s in samples}
     assert found == expected, (
@@ -185,17 +242,53 @@ def test_every_method_is_compared_with_base_and_sft(tables, config):
     families = defaultdict(set)
     for row in tables["deltas"]:
         families[row["dataset"], row["model"], row["task"]].add((row["method"], row["against"]))
-    assert {task for _, _, task in families} == set(config["evaluation"]["tasks"]), "a task is not compared"
+    assert {task for _, _, task in families} == judged_tasks(config), "a task is not compared"
     for key, found in families.items():
         assert found == expected, f"{key}: compared {sorted(found)}, expected {sorted(expected)}"
 
 
 def test_p_values_are_probabilities_and_correction_only_raises_them(tables):
-    for row in tables["deltas"]:
-        p, adjusted = float(row["p_mcnemar"]), float(row["p_holm"])
-        assert 0 <= p <= adjusted <= 1, f"{where('deltas', row)}: p {p}, adjusted {adjusted}"
-        discordant = int(row["better"]) + int(row["worse"])
-        assert discordant <= int(row["groups"]), f"{where('deltas', row)}: more signs than groups"
+    for table in ("deltas", "pairs", "category_deltas"):
+        for row in tables[table]:
+            p, adjusted = float(row["p_mcnemar"]), float(row["p_holm"])
+            assert 0 <= p <= adjusted <= 1, f"{where(table, row)}: p {p}, adjusted {adjusted}"
+            discordant = int(row["better"]) + int(row["worse"])
+            assert discordant <= int(row["groups"]), f"{where(table, row)}: more signs than groups"
+
+
+def test_discordant_answers_make_the_difference(tables, samples):
+    if any(s.score not in (0, 1) for s in samples):
+        pytest.skip("an answer of this study is neither right nor wrong")
+    for table in ("deltas", "pairs", "category_deltas"):
+        for row in tables[table]:
+            expected = (int(row["gained"]) - int(row["lost"])) / int(row["n"])
+            assert abs(float(row["delta"]) - expected) < ROUNDING, f"{where(table, row)}: not {expected}"
+
+
+def test_every_two_policies_are_compared_and_every_policy_has_a_place(tables):
+    places, pairs = defaultdict(list), defaultdict(set)
+    for row in tables["ranks"]:
+        places[row["dataset"], row["model"], row["task"]].append(row)
+    for row in tables["pairs"]:
+        pairs[row["dataset"], row["model"], row["task"]].add(frozenset((row["method"], row["against"])))
+    for key, rows in places.items():
+        policies = {row["method"] for row in rows}
+        assert len(policies) == len(rows), f"{key}: a policy has two places"
+        every = {frozenset(two) for two in combinations(policies, 2)}
+        assert pairs[key] == every, f"{key}: {len(pairs[key])} of {len(every)} pairs compared"
+        for row in rows:
+            span = (int(row["place_best"]), int(row["place_worst"]))
+            assert 1 <= span[0] <= span[1] <= len(rows), f"{where('ranks', row)}: places {span}"
+            assert row["ties"], f"{where('ranks', row)}: in no group"
+
+
+def test_wins_are_shares_and_the_base_has_not_moved(tables):
+    for row in tables["frontier"]:
+        for name in ("win", "win_low", "win_high"):
+            share = not row[name] or 0 <= float(row[name]) <= 1
+            assert share, f"{where('frontier', row)}: {name} is {row[name]}"
+        still = row["method"] != "base" or row["kl"] in ("", "0.0")
+        assert still, f"{where('frontier', row)}: the base has moved by {row['kl']} nats"
 
 
 def test_primary_comparison_is_marked_and_no_other(tables, config):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.random_adapters import HARDWARE, write_adapter
+from workflow.lib.answer_scores import rewards_of
 from workflow.lib.chat import render
 from workflow.lib.errors import IntegrityError
 from workflow.lib.files import read_json, write_json
@@ -14,7 +15,7 @@ from workflow.lib.models import load_scorer, load_tokenizer
 from workflow.lib.parquet import rows_of, write_parquet
 from workflow.lib.policies import load_policies
 from workflow.lib.records import Sample, table
-from workflow.scripts.evaluate_rewards import main, rankings_of, rewards_of, row_of, summary_of
+from workflow.scripts.evaluate_rewards import main, rankings_of, row_of, summary_of
 
 
 def sample(problem: int, repeat: int, text: str, score: float) -> Sample:

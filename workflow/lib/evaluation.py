@@ -4,7 +4,7 @@ A policy is the base or an adapter of one method and seed. What it scores depend
 (weights, task, data, prompt, settings, code, versions), so results are kept under a digest of those.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,13 +13,14 @@ from typing import Any
 
 from workflow.lib.errors import DataError, PlumblineError
 from workflow.lib.files import digest_of, read_json, sha256, write_json
+from workflow.lib.given import asking
 from workflow.lib.harness import Task, build, language_model, on_rows, read_task, run
 from workflow.lib.lora import SETTINGS, WEIGHTS
 from workflow.lib.models import load_base, load_tokenizer
 from workflow.lib.parquet import write_parquet
 from workflow.lib.policies import active, load_policies, logit_change
 from workflow.lib.prompts import PromptFile
-from workflow.lib.records import Problem, Sample, load, table
+from workflow.lib.records import Passage, Problem, Sample, load, table
 from workflow.lib.scoring import check_tokens, count_cut, documents, prompts_of, samples_of
 
 BASE = "base"
@@ -27,14 +28,24 @@ HARDWARE = ("device", "precision", "quantisation", "attention", "evaluation_batc
 PACKAGES = ("lm_eval", "peft", "tokenizers", "torch", "transformers")
 
 
+def load_problems(path: Path) -> list[Problem]:
+    """Return the problems in a file."""
+    return load(path, Problem)
+
+
+def load_passages(path: Path) -> list[Problem]:
+    """Return the passages in a file as their first tokens to go on from, which nothing answers right."""
+    return [asking(passage, passage.prompt) for passage in load(path, Passage)]
+
+
+ASKED: Mapping[str, Callable[[Path], list[Problem]]] = {"accuracy": load_problems, "reward": load_passages}
+
+
 @dataclass(frozen=True)
 class TaskSettings:
-    """The config's settings of one evaluation task."""
+    """What of the config's settings of a task decides how it is asked."""
 
-    definition: str
-    dataset: str
-    metric: str
-    rewards: bool
+    metric: str  # key of ``ASKED``
     max_new_tokens: int
 
 
@@ -122,7 +133,7 @@ def score(job: Job, task: Task, policies: Mapping[str, Policy]) -> Iterator[tupl
     model = load_policies(load_base(job.snapshot, job.hardware), adapters, model=job.model)
     lm = language_model(model, tokenizer, chat=task.chat, batch=job.hardware["evaluation_batch"])
     about = {"dataset": job.dataset, "model": job.model, "task": job.task}
-    problems = load(job.problems, Problem)
+    problems = ASKED[job.settings.metric](job.problems)
     rows = documents(problems, PromptFile(job.prompt))
     with TemporaryDirectory() as folder:
         config = on_rows(task, rows, folder)

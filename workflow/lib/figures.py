@@ -14,6 +14,7 @@ from workflow.lib.files import copy_file, replacing, write_json
 from workflow.lib.wording import count, listed, shorten, visible
 
 Row = dict[str, str]
+Panel = tuple[Axes, list[Row]]
 PAPER, INK, MUTED, GRID = "#ffffff", "#1b1f24", "#5b636c", "#dfe3e7"
 WIDTH = 6.3  # inches
 LONGEST_LABEL = 26  # characters
@@ -178,6 +179,28 @@ def interval_mark(axis: Axes, y: float, row: Row, quantity: str, *, hollow: bool
         axis.plot(ends, [y, y], color=style.colour, linewidth=INTERVAL_WIDTH)
     fill = PAPER if hollow else style.colour
     axis.plot([100 * float(row[quantity])], [y], style.marker, color=style.colour, markerfacecolor=fill)
+
+
+def upright_mark(axis: Axes, x: float, row: Row, *, scale: float = 1.0) -> None:
+    """Draw the estimate of ``row`` at ``x``, times ``scale``, with its interval as an upright line."""
+    style = look(row["method"])
+    if row["low"] and row["high"]:
+        ends = [scale * float(row["low"]), scale * float(row["high"])]
+        axis.plot([x, x], ends, color=style.colour, linewidth=INTERVAL_WIDTH)
+    axis.plot([x], [scale * float(row["estimate"])], style.marker, color=style.colour)
+
+
+def by_task_and_method(rows: Sequence[Row], columns: int, height: float) -> tuple[Figure, list[Panel]]:
+    """Return a figure with one panel for each task and method of ``rows``, titled, and the rows of each."""
+    places = facets(rows)
+    wanted = [(place, m) for place in places for m in ordered(r["method"] for r in facet_rows(rows, place))]
+    figure, axes = panels(len(wanted), columns, height, share_x=True)
+    found = []
+    for axis, (place, method) in zip(axes, wanted, strict=True):
+        several = f"{facet_title(place, places)}, " if len(places) > 1 else ""
+        axis.set_title(several + look(method).label)
+        found.append((axis, [r for r in facet_rows(rows, place) if r["method"] == method]))
+    return figure, found
 
 
 def name_rows(axis: Axes, labels: Sequence[str]) -> None:

@@ -1,20 +1,17 @@
 """What the numbers say in plain words: sentences chosen by rules from the tables of the analysis.
 
-A method is called better or worse than another only where the interval of their paired difference
-excludes zero *and* Holm's corrected p-value is below ``ALPHA``. Everything else is "no difference that
-this study could detect", with the difference that it could have detected.
+What ``workflow.lib.verdicts`` does not call better or worse is "no difference that this study could detect",
+with the difference that it could have detected.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from workflow.lib.figures import Facet, Row, facet_rows, facets, headline, look, ordered
-from workflow.lib.wording import bracket, count, duration, listed, p_value, plural, points, share
+from workflow.lib.verdicts import Verdict, verdict
+from workflow.lib.wording import bracket, count, duration, listed, p_value, plural, points, share, significant
 
-ALPHA = 0.05  # family-wise level of the tests, as the reader is told
 FEW_SEEDS = 5  # below this many trainings, how far another one would differ is hardly known
-Verdict = Literal["better", "worse", "unclear"]
 
 
 @dataclass(frozen=True)
@@ -24,15 +21,6 @@ class Summary:
     place: str  # dataset and model
     answer: str  # the pre-registered comparison
     points: list[str]  # everything else, most important first
-
-
-def verdict(row: Row) -> Verdict:
-    """Return what one row of deltas.csv says of its method."""
-    if not row["low"] or not row["p_holm"] or float(row["p_holm"]) >= ALPHA:
-        return "unclear"
-    if float(row["low"]) > 0:
-        return "better"
-    return "worse" if float(row["high"]) < 0 else "unclear"
 
 
 def is_primary(row: Row) -> bool:
@@ -64,6 +52,8 @@ def summaries(tables: Mapping[str, Sequence[Row]]) -> list[Summary]:
                     *against_base(deltas),
                     *beyond_sft(deltas),
                     *highest(accuracy, deltas),
+                    *ties(of_place(tables["ranks"], place), deltas),
+                    *reward_gains(of_place(tables["frontier"], place)),
                     *ranking(here["rewards"]),
                     *cost(here["costs"]),
                     *caution(accuracy, deltas),
@@ -80,7 +70,8 @@ def answer(accuracy: Sequence[Row], deltas: Sequence[Row]) -> str:
         return "The comparison that the study was made for has not been run."
     row = named[0]
     method, rival, task = look(row["method"]).label, look(row["against"]).label, row["task"]
-    how_sure = f"{interval_of(row)}, Holm-corrected p\u00a0{equals(p_value(row['p_holm']))}, {size(row)}"
+    sure = f"{interval_of(row)}, Holm-corrected p\u00a0{equals(p_value(row['p_holm']))}, {size(row)}"
+    how_sure = sure + other_trainings(row)
     if verdict(row) == "unclear":
         return (
             f"No difference that this study could detect between {method} and {rival} on {task}: "
@@ -90,6 +81,13 @@ def answer(accuracy: Sequence[Row], deltas: Sequence[Row]) -> str:
         f"{method} is {verdict(row)} than {rival} on {task}: {scores(accuracy, row)}a difference of "
         f"{points(row['delta'])} percentage points ({how_sure})."
     )
+
+
+def other_trainings(row: Row) -> str:
+    """Return the interval that counts in how far the seeds differ, where there are several."""
+    if not row["seeds_low"]:
+        return ""
+    return f"; counting in other trainings {bracket(row['seeds_low'], row['seeds_high'])}"
 
 
 def scores(accuracy: Sequence[Row], row: Row) -> str:
@@ -147,6 +145,35 @@ def highest(accuracy: Sequence[Row], deltas: Sequence[Row]) -> list[str]:
         f"Highest accuracy on {best['task']}: {look(best['method']).label}, {share(best['estimate'])}\u202f% "
         f"({interval_of(best)}, {size(best)}). The highest of several estimates is on average too high."
     ]
+
+
+def ties(ranks: Sequence[Row], deltas: Sequence[Row]) -> list[str]:
+    """Return which policies tie on the task of the primary comparison, the best group first."""
+    tasks = {r["task"] for r in deltas if is_primary(r)}
+    rows = [r for r in ranks if r["task"] in tasks]
+    groups = {
+        letter: [look(r["method"]).label for r in rows if letter in r["ties"]]
+        for letter in sorted({letter for r in rows for letter in r["ties"]})
+    }
+    told = "; ".join(listed(names) for names in groups.values())
+    return [f"Groups on {tasks.pop()} that this study cannot tell apart, best first: {told}."] if rows else []
+
+
+def reward_gains(frontier: Sequence[Row]) -> list[str]:
+    """Return how often each policy's answers score above the base's, and how far it has moved for that."""
+    whole = [r for r in frontier if r["seed"] == "all" and r["win"]]
+    return [
+        f"Answers on {task} that score above the base's by {scorer}: "
+        + listed([won(r) for r in whole if (r["task"], r["scorer"]) == (task, scorer)])
+        + "."
+        for task, scorer in dict.fromkeys((r["task"], r["scorer"]) for r in whole)
+    ]
+
+
+def won(row: Row) -> str:
+    """Return the win rate of a method with its divergence from the base."""
+    moved = f", {significant(row['kl'])}\u00a0nats from the base" if row["kl"] else ""
+    return f"{look(row['method']).label} {share(row['win'])}\u202f%{moved}"
 
 
 def ranking(rewards: Sequence[Row]) -> list[str]:

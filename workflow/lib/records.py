@@ -308,6 +308,25 @@ class Sample:
     loglikelihoods: list[float]  # one per choice; empty for generation tasks
 
 
+@dataclass(frozen=True)
+class AnswerScore:
+    """What one scorer gives one answer of one policy, and how much likelier that is than under the base."""
+
+    dataset: str  # that the adapter was trained on
+    model: str
+    method: str
+    seed: int
+    task: str
+    problem_id: str
+    group_id: str
+    category: str
+    repeat: int
+    scorer: str  # its name in the config
+    reward: float
+    log_ratio: float | None  # log π(y|x) - log π_base(y|x), nats; null where answers are not sampled
+    tokens: int  # of the answer
+
+
 def schema_of(kind: type) -> pa.Schema:
     """Return the Arrow schema of a record class."""
     hints = get_type_hints(kind)

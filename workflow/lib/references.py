@@ -27,7 +27,12 @@ REFERENCES = {
     "methods.*.start_from": "methods",
     "methods.*.rewards.*.model": "models",
     "rounds.~": "methods",
+    "train.shares.~": "methods",
     "evaluation.tasks.*.dataset": "datasets",
+    "evaluation.tasks.*.scorers.*": "evaluation.scorers",
+    "evaluation.scorers.*.model": "models",
+    "evaluation.scorers.*.method": "methods",
+    "evaluation.noise_floor.task": "evaluation.tasks",
     "sweeps.task": "evaluation.tasks",
 }
 ROUNDS_TOO = ("study.primary.method", "study.primary.against")  # may name a round of a method
@@ -74,6 +79,7 @@ SMOOTHING = {
 }
 JUDGED = {"unsupported": "judge.entails", "outjudged": "judge.compare.prompt"}  # flag → who gives it
 SPOKEN = ("right_vs_wrong", "votes")  # strategies that learn from what a teacher said
+ANSWERED = {"accuracy": "Problem", "reward": "Passage"}  # what a task of each metric asks
 WORDS = {"Problem": "problems", "GivenPair": "given pairs", "Passage": "passages"}
 FOLDERS = ("models.*.path", "datasets.*.sources.*.path", "teachers.*.adapter.path")
 
@@ -129,6 +135,7 @@ def reference_problems(config: dict[str, Any], root: Path) -> Iterator[tuple[Key
     yield from _wrong_losses(config)
     yield from _wrong_rewards(config)
     yield from _wrong_groups(config)
+    yield from _wrong_scorers(config)
     yield from _wrong_sweeps(config)
     yield from _wrong_rounds(config)
     yield from _wrong_prompts(config, root)
@@ -180,7 +187,11 @@ def _wrong_records(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
     trained = [
         (keys, name, wanted[name]) for keys, name in values_at(config, "train.datasets.*") if name in wanted
     ]
-    asked = [(keys, name, "Problem") for keys, name in values_at(config, "evaluation.tasks.*.dataset")]
+    tasks = config["evaluation"]["tasks"]
+    asked = [
+        (keys, name, ANSWERED[tasks[keys[2]]["metric"]])
+        for keys, name in values_at(config, "evaluation.tasks.*.dataset")
+    ]
     for keys, name, kind in [*trained, *asked]:
         if name in found and found[name] != [kind]:
             made = ", ".join(found[name])
@@ -261,6 +272,36 @@ def _wrong_groups(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
         if config["hardware"]["rollouts"] == "vllm":
             told = f"'{keys[1]}' draws its answers by transformers: TRL 1.16 takes vLLM up to 0.31."
             yield ("hardware", "rollouts"), f"{told} Fix: set transformers."
+
+
+def _wrong_scorers(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield scorers that train no reward model, and tasks whose metric does not serve what they are for."""
+    evaluation, models = config["evaluation"], rewards_among(config["methods"])
+    for name, about in evaluation["scorers"].items():
+        if about["kind"] == "adapter" and about["method"] not in models:
+            told = f"'{about['method']}' is not a method that trains a reward model."
+            yield (
+                ("evaluation", "scorers", name, "method"),
+                told + suggest(about["method"], models or ["none"]),
+            )
+    rewarded = [name for name, task in evaluation["tasks"].items() if task["metric"] == "reward"]
+    for name in rewarded:
+        task = ("evaluation", "tasks", name)
+        if not evaluation["tasks"][name]["scorers"]:
+            yield (*task, "scorers"), "nobody scores the answers. Fix: name a scorer."
+        if evaluation["tasks"][name]["rewards"]:
+            yield (*task, "rewards"), "no answer is right or wrong, so none can be ranked. Fix: set false."
+    floor, sweeps = evaluation["noise_floor"], config["sweeps"]
+    for keys, name in (
+        (("study", "primary", "task"), config["study"]["primary"]["task"]),
+        (("evaluation", "noise_floor", "task"), floor and floor["task"]),
+        (("sweeps", "task"), sweeps and sweeps["task"]),
+    ):
+        if name in rewarded:
+            yield keys, f"the answers to '{name}' are neither right nor wrong. Fix: name another task."
+    if floor and floor["evaluation_batch"] == config["hardware"]["evaluation_batch"]:
+        where = ("evaluation", "noise_floor", "evaluation_batch")
+        yield where, "expected another number than hardware.evaluation_batch, found the same."
 
 
 def _wrong_sweeps(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:

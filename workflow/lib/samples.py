@@ -1,10 +1,13 @@
 """Scored answers of many policies: read from their files, sorted into groups, paired."""
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import TypeVar
 
 from workflow.lib.errors import IntegrityError, problem
 from workflow.lib.records import Sample, load
 
+Record = TypeVar("Record")
 Key = tuple[str | int, ...]
 PAIR = ("problem_id", "repeat", "seed")  # what two answers must share to be compared
 
@@ -14,17 +17,22 @@ def load_samples(paths: Iterable[str]) -> list[Sample]:
     return [sample for path in paths for sample in load(path, Sample)]
 
 
-def key_of(sample: Sample, fields: Sequence[str]) -> Key:
-    """Return the values of ``fields`` of a sample."""
-    return tuple(getattr(sample, field) for field in fields)
+def key_of(record: object, fields: Sequence[str]) -> Key:
+    """Return the values of ``fields`` of a record."""
+    return tuple(getattr(record, field) for field in fields)
 
 
-def grouped(samples: Iterable[Sample], *fields: str) -> dict[Key, list[Sample]]:
-    """Return the samples by the values of ``fields``, in the order in which the values first occur."""
-    groups: dict[Key, list[Sample]] = {}
-    for sample in samples:
-        groups.setdefault(key_of(sample, fields), []).append(sample)
+def grouped(records: Iterable[Record], *fields: str) -> dict[Key, list[Record]]:
+    """Return the records by the values of ``fields``, in the order in which the values first occur."""
+    groups: dict[Key, list[Record]] = {}
+    for record in records:
+        groups.setdefault(key_of(record, fields), []).append(record)
     return groups
+
+
+def mean_score(samples: Sequence[Sample]) -> float:
+    """Return the mean score of the samples."""
+    return fmean(sample.score for sample in samples)
 
 
 def paired(left: Sequence[Sample], right: Sequence[Sample]) -> list[tuple[Sample, Sample]]:

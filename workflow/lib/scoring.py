@@ -10,7 +10,7 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.models.huggingface import HFLM
 from transformers import PreTrainedTokenizerBase
 
-from workflow.lib.answers import judge
+from workflow.lib.answers import Judgement, judge
 from workflow.lib.chat import render, token_ids
 from workflow.lib.errors import DataError, IntegrityError
 from workflow.lib.harness import Task
@@ -90,6 +90,19 @@ def count_cut(lm: HFLM, task: Task, built: ConfigurableTask, prompts: Prompts, r
     return cut
 
 
+def judged_of(text: str, doc: Mapping[str, Any]) -> Judgement:
+    """Return what an answer states; of a passage that is continued nothing is right."""
+    if not doc["verifier"]:
+        return Judgement(None, False)
+    return judge(
+        text,
+        choices=doc["choices"],
+        answer=doc["answer"],
+        verifier=doc["verifier"],
+        instance=doc["instance"],
+    )
+
+
 def sample_of(
     entry: Mapping[str, Any], repeat: int, prompts: Prompts, lm: HFLM, about: Mapping[str, str]
 ) -> Sample:
@@ -98,13 +111,7 @@ def sample_of(
     scores: list[float] = []
     if isinstance(entry["resps"][0][0], str):
         text = entry["resps"][0][repeat]
-        judged = judge(
-            text,
-            choices=doc["choices"],
-            answer=doc["answer"],
-            verifier=doc["verifier"],
-            instance=doc["instance"],
-        )
+        judged = judged_of(text, doc)
         parsed, right = judged.parsed, judged.right
     else:
         scores = [float(option[0][0]) for option in entry["resps"]]
@@ -151,7 +158,7 @@ def samples_of(
             raise IntegrityError(f"problem {key}: the harness rendered another prompt than training does")
         rows = [sample_of(entry, repeat, prompts, lm, about) for repeat in range(repeats)]
         mean = sum(row.score for row in rows) / repeats
-        if abs(mean - float(entry[right])) > TOLERANCE:
+        if entry["doc"]["verifier"] and abs(mean - float(entry[right])) > TOLERANCE:
             raise IntegrityError(
                 f"problem {key}: scored {entry[right]} by the harness, {mean} by our records"
             )

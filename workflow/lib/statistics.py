@@ -85,6 +85,19 @@ def mean(values: Floats, groups: Sequence[str], settings: Settings) -> Estimate:
     return _estimate([_part(values, groups)], len(values), SCORES, settings)
 
 
+def average(values: Floats, groups: Sequence[str], settings: Settings) -> Estimate:
+    """Return the mean of numbers without bounds, as rewards or tokens.
+
+    Args:
+        values: The numbers, (N,).
+        groups: Group of each, N names.
+        settings: Number of resamples, their seed, and level of confidence.
+    """
+    if len(values) == 0:
+        return Estimate(0, 0, None, None, None, None, "n/a (no answers)")
+    return _estimate([_part(values, groups)], len(values), None, settings)
+
+
 def balanced(
     values: Floats,
     labels: Sequence[str],
@@ -183,7 +196,7 @@ def _part(values: Floats, groups: Sequence[str], mask: Floats | None = None) -> 
 def _estimate(
     parts: Sequence[Part],
     n: int,
-    bounds: tuple[float, float],
+    bounds: tuple[float, float] | None,
     settings: Settings,
 ) -> Estimate:
     """Return the mean over the parts of sum / number, with its percentile interval over groups.
@@ -198,7 +211,9 @@ def _estimate(
     with np.errstate(invalid="ignore"):
         draws = np.mean([(drawn @ sums) / (drawn @ counts) for sums, counts in parts], axis=0)
     draws = draws[np.isfinite(draws)]
-    if np.ptp(draws) < NOISE:
+    if np.ptp(draws) < NOISE and bounds is None:
+        return Estimate(n, groups, value, None, None, None, "n/a (constant)")
+    if np.ptp(draws) < NOISE and bounds is not None:
         low, high = _constant(value, groups, bounds, settings.confidence)
         return Estimate(n, groups, value, low, high, None, f"{100 * settings.confidence:g}% bound (constant)")
     tail = (1 - settings.confidence) / 2

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflow.lib.figures import Row, facet_rows, facets, headline, look, ordered
-from workflow.lib.findings import is_primary, of_place, places, verdict
+from workflow.lib.findings import is_primary, of_place, places
+from workflow.lib.verdicts import verdict
 from workflow.lib.wording import bracket, count, duration, p_value, points, share, significant
 
 MOST_ROWS = 400  # of one table; the CSV has them all
@@ -65,8 +66,10 @@ def by_place(rows: Sequence[Row], build: Build, caption: str, source: str) -> li
     ]
 
 
-def headline_tables(accuracy: Sequence[Row], deltas: Sequence[Row]) -> list[Table]:
-    """Return methods down, tasks across: accuracy, and under it the difference from base."""
+def headline_tables(
+    accuracy: Sequence[Row], deltas: Sequence[Row], baselines: Sequence[Row], noise: Sequence[Row]
+) -> list[Table]:
+    """Return methods down, tasks across: accuracy and difference from base; then guessing and noise."""
 
     def build(rows: Sequence[Row], caption: str, source: str) -> Table:
         tasks = facets(rows)
@@ -78,6 +81,9 @@ def headline_tables(accuracy: Sequence[Row], deltas: Sequence[Row]) -> list[Tabl
         for method in ordered(r["method"] for r in rows):
             cells = [headline_cell(some, method, gains) for some in columns.values()]
             lines.append([Cell(look(method).label), *cells])
+        lines.append([Cell("Best guess"), *(guess_cell(baselines, task.task) for task in tasks)])
+        floor = of_place(noise, places(rows)[0])
+        lines.append([Cell("Noise floor"), *(noise_cell(floor, task.task) for task in tasks)])
         heads = [f"{task} (n = {count(some[0]['n'])})" for task, some in columns.items()]
         return Table(caption, ["Method", *heads], lines, source=source)
 
@@ -103,6 +109,25 @@ def headline_cell(rows: Sequence[Row], method: str, gains: Mapping[tuple[str, st
     word = {"better": ", better", "worse": ", worse", "unclear": ""}[verdict(gain)]
     detail = f"{points(gain['delta'])} {bracket(gain['low'], gain['high'])}{word}"
     return Cell(text, detail, "highest" if best else "")
+
+
+def guess_cell(baselines: Sequence[Row], task: str) -> Cell:
+    """Return what the best rule of guessing scores on ``task``, and which it is."""
+    known = [r for r in baselines if r["task"] == task and r["accuracy"]]
+    if not known:
+        return Cell("–", "no rule of guessing applies")
+    best = max(known, key=lambda r: float(r["accuracy"]))
+    return Cell(f"{share(best['accuracy'])} {bracket(best['low'], best['high'])}", best["baseline"])
+
+
+def noise_cell(noise: Sequence[Row], task: str) -> Cell:
+    """Return the largest difference on ``task`` of two scorings that should not differ, and of which."""
+    known = [r for r in noise if r["task"] == task and r["delta"]]
+    if not known:
+        return Cell("–", "one seed, asked once")
+    widest = max(known, key=lambda r: abs(float(r["delta"])))
+    told = f"{look(widest['method']).label}, {widest['kind']}"
+    return Cell(f"{points(widest['delta'])} {bracket(widest['low'], widest['high'])}", told)
 
 
 def accuracy_tables(rows: Sequence[Row]) -> list[Table]:
@@ -135,6 +160,7 @@ def delta_tables(rows: Sequence[Row]) -> list[Table]:
             "Against": [look(r["against"]).label for r in some],
             "Difference, points": [points(r["delta"]) for r in some],
             "Interval": [bracket(r["low"], r["high"]) for r in some],
+            "With other trainings": [bracket(r["seeds_low"], r["seeds_high"]) for r in some],
             "Answers": [count(r["n"]) for r in some],
             "Groups": [count(r["groups"]) for r in some],
             "Groups better": [count(r["better"]) for r in some],
@@ -169,6 +195,208 @@ def category_tables(rows: Sequence[Row]) -> list[Table]:
         return table_of(caption, columns, words=("Category or rule",), source=source)
 
     return by_place(headline(rows), build, "Accuracy in percent by category and rule", "categories")
+
+
+def rank_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return the places of all policies on every task, as ranges and tie groups."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        columns = {
+            "Task": [r["task"] for r in some],
+            "Method": [look(r["method"]).label for r in some],
+            "Estimate, %": [share(r["estimate"]) for r in some],
+            "Place": [place_of(r) for r in some],
+            "Ties": [r["ties"] for r in some],
+        }
+        note = "Two policies that share a letter are not told apart; a place is a range for the same reason."
+        return table_of(caption, columns, words=("Method", "Ties"), source=source, note=note)
+
+    return by_place(rows, build, "Places instead of ranks", "ranks")
+
+
+def place_of(row: Row) -> str:
+    """Return the range of places of a row of ranks.csv."""
+    best, worst = row["place_best"], row["place_worst"]
+    return best if best == worst else f"{best}–{worst}"
+
+
+def pair_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return the comparison of every two policies."""
+    return by_place(rows, comparison, "Every two policies", "pairs")
+
+
+def category_delta_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return the differences from the base within categories and rules."""
+    return by_place(rows, comparison, "Differences from Base within categories and rules", "category_deltas")
+
+
+def comparison(some: Sequence[Row], caption: str, source: str) -> Table:
+    """Return comparisons with their findings after correction."""
+    named = {"Category": [r["category"] for r in some]} if some and "category" in some[0] else {}
+    columns = {
+        "Task": [r["task"] for r in some],
+        **named,
+        "Method": [look(r["method"]).label for r in some],
+        "Against": [look(r["against"]).label for r in some],
+        "Difference, points": [points(r["delta"]) for r in some],
+        "Interval": [bracket(r["low"], r["high"]) for r in some],
+        "With other trainings": [bracket(r["seeds_low"], r["seeds_high"]) for r in some],
+        "Answers gained": [count(r["gained"]) for r in some],
+        "Answers lost": [count(r["lost"]) for r in some],
+        "p (Holm)": [p_value(r["p_holm"]) for r in some],
+        "Finding": [r["finding"].replace("unclear", "not detected") for r in some],
+    }
+    return table_of(caption, columns, words=("Category", "Method", "Against", "Finding"), source=source)
+
+
+def transfer_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return methods down, tasks across: the difference from base, on the task trained for and on others."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        tasks = list(dict.fromkeys((r["task"], r["trained"]) for r in some))
+        cells = {(r["task"], r["method"]): r for r in some}
+        lines = [
+            [Cell(look(m).label), *(transfer_cell(cells.get((task, m))) for task, _ in tasks)]
+            for m in ordered(r["method"] for r in some)
+        ]
+        heads = [f"{task} ({'trained for' if own == 'true' else 'not trained for'})" for task, own in tasks]
+        return Table(caption, ["Method", *heads], lines, source=source)
+
+    against_base = [r for r in headline(rows) if r["against"] == "base"]
+    return by_place(against_base, build, "Difference from Base in percentage points, task by task", "deltas")
+
+
+def transfer_cell(row: Row | None) -> Cell:
+    """Return a difference with its interval and what it finds."""
+    if row is None:
+        return Cell("not run")
+    return Cell(points(row["delta"]), bracket(row["low"], row["high"]), verdict(row).replace("unclear", ""))
+
+
+def baseline_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return what guessing scores."""
+    columns = {
+        "Task": [r["task"] for r in rows],
+        "Baseline": [r["baseline"] for r in rows],
+        "Accuracy, %": [share(r["accuracy"]) for r in rows],
+        "Interval": [bracket(r["low"], r["high"]) for r in rows],
+        "Chance, %": [share(r["chance"]) for r in rows],
+        "n": [count(r["n"]) for r in rows],
+        "What it looks at": [r["looks_at"] for r in rows],
+    }
+    words = ("Baseline", "What it looks at")
+    return [table_of("What guessing scores", columns, words=words, source="baselines")] if rows else []
+
+
+def noise_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return what differs between scorings that should not differ."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        columns = {
+            "Task": [r["task"] for r in some],
+            "Method": [look(r["method"]).label for r in some],
+            "What differs": [r["kind"] for r in some],
+            "Seeds": [r["seeds"] for r in some],
+            "Difference, points": [points(r["delta"]) for r in some],
+            "Interval": [bracket(r["low"], r["high"]) for r in some],
+            "Scored otherwise, %": [share(r["changed"]) for r in some],
+            "Worded otherwise, %": [share(r["reworded"]) for r in some],
+            "n": [count(r["n"]) for r in some],
+        }
+        return table_of(caption, columns, words=("Method", "What differs"), source=source)
+
+    return by_place(rows, build, "Scorings that should not differ", "noise")
+
+
+def frontier_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return what scorers make of every policy's answers."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        columns = {
+            "Task": [r["task"] for r in some],
+            "Scorer": [r["scorer"] for r in some],
+            "Method": [look(r["method"]).label for r in some],
+            "Seed": [r["seed"] for r in some],
+            "Mean reward": [significant(r["reward"]) for r in some],
+            "Gain over Base": [significant(r["delta"]) for r in some],
+            "Its interval": [within(r["low"], r["high"]) for r in some],
+            "Wins over Base, %": [share(r["win"]) for r in some],
+            "Interval of the wins": [bracket(r["win_low"], r["win_high"]) for r in some],
+            "Divergence, nats": [significant(r["kl"]) for r in some],
+            "Tokens": [significant(r["tokens"]) for r in some],
+            "n": [count(r["n"]) for r in some],
+        }
+        return table_of(caption, columns, words=("Scorer", "Method"), source=source)
+
+    return by_place(rows, build, "What scorers make of the answers", "frontier")
+
+
+def within(low: str, high: str) -> str:
+    """Return the interval of a number that is no share."""
+    return f"[{significant(low)}, {significant(high)}]" if low and high else "[no interval]"
+
+
+def calibration_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return confidence, accuracy, calibration error and Brier score."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        columns = {
+            "Task": [r["task"] for r in some],
+            "Method": [look(r["method"]).label for r in some],
+            "Quantity": [r["quantity"].replace("_", " ") for r in some],
+            "Estimate, %": [share(r["estimate"]) for r in some],
+            "Interval": [bracket(r["low"], r["high"]) for r in some],
+            "n": [count(r["n"]) for r in some],
+        }
+        return table_of(caption, columns, words=("Method", "Quantity"), source=source)
+
+    return by_place(rows, build, "How far confidence can be believed", "calibration")
+
+
+def length_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return how long answers are."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        columns = {
+            "Task": [r["task"] for r in some],
+            "Method": [look(r["method"]).label for r in some],
+            "Answers": [r["answers"] for r in some],
+            "Mean tokens": [significant(r["tokens"]) for r in some],
+            "Interval": [within(r["low"], r["high"]) for r in some],
+            "Median": [significant(r["median"]) for r in some],
+            "95th percentile": [significant(r["p95"]) for r in some],
+            "Longer than Base by": [significant(r["delta"]) for r in some],
+            "Its interval": [within(r["delta_low"], r["delta_high"]) for r in some],
+            "Correlation with gain": [significant(r["correlation"]) for r in some],
+            "n": [count(r["n"]) for r in some],
+        }
+        return table_of(caption, columns, words=("Method", "Answers"), source=source)
+
+    return by_place(rows, build, "Length of the answers", "lengths")
+
+
+def efficiency_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return what each method gains for its cost."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        columns = {
+            "Task": [r["task"] for r in some],
+            "Method": [look(r["method"]).label for r in some],
+            "Builds on": [r["builds_on"] or "–" for r in some],
+            "Cost": [f"{significant(r['cost'])} {r['quantity']}" for r in some],
+            "Gain, points": [points(r["delta"]) for r in some],
+            "Points per unit": [points_per(r["delta_per_unit"]) for r in some],
+            "From": [points_per(r["low_per_unit"]) for r in some],
+            "To": [points_per(r["high_per_unit"]) for r in some],
+        }
+        return table_of(caption, columns, words=("Method", "Builds on"), source=source)
+
+    return by_place(rows, build, "Gain over Base for the cost of training", "efficiency")
+
+
+def points_per(cell: str) -> str:
+    """Return percentage points per unit of cost."""
+    return significant(str(100 * float(cell))) if cell else "–"
 
 
 def subset_tables(rows: Sequence[Row]) -> list[Table]:
@@ -467,9 +695,19 @@ def all_tables(
 ) -> dict[str, list[Table]]:
     """Return every table of the page by the name under which the template knows it."""
     return {
-        "headline": headline_tables(rows["accuracy"], rows["deltas"]),
+        "headline": headline_tables(rows["accuracy"], rows["deltas"], rows["baselines"], rows["noise"]),
         "accuracy": accuracy_tables(rows["accuracy"]),
         "deltas": delta_tables(rows["deltas"]),
+        "transfer": transfer_tables(rows["deltas"]),
+        "ranks": rank_tables(rows["ranks"]),
+        "pairs": pair_tables(rows["pairs"]),
+        "category_deltas": category_delta_tables(rows["category_deltas"]),
+        "baselines": baseline_tables(rows["baselines"]),
+        "noise": noise_tables(rows["noise"]),
+        "frontier": frontier_tables(rows["frontier"]),
+        "calibration": calibration_tables(rows["calibration"]),
+        "lengths": length_tables(rows["lengths"]),
+        "efficiency": efficiency_tables(rows["efficiency"]),
         "subsets": subset_tables(rows["subsets"]),
         "categories": category_tables(rows["categories"]),
         "rewards": reward_tables(rows["rewards"]),

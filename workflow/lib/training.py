@@ -31,7 +31,7 @@ from workflow.lib.families import family
 from workflow.lib.files import copy_file, digest_of, read_json, sha256, write_json, write_text
 from workflow.lib.parquet import write_parquet
 from workflow.lib.policies import logit_change
-from workflow.lib.records import load
+from workflow.lib.records import load, short_hash
 from workflow.lib.telemetry import Meter, flops_per_token
 from workflow.lib.trackers import check_installed
 
@@ -39,6 +39,7 @@ Kind = TypeVar("Kind")
 SMALLER = "micro_batch.json"  # in the folder of checkpoints, written when a GPU ran out of memory
 PROBE = "Is it so?"  # the prompt whose logits an adapter must move
 GIB = 1 << 30
+HASH_DIGITS = 16  # of ``short_hash``, hexadecimal
 MOST_DROPPED = 0.1  # share of rows over max_length above which the settings must be wrong
 PACKAGES = ("accelerate", "datasets", "peft", "safetensors", "tokenizers", "torch", "transformers", "trl")
 NOT_CURVES = ("epoch", "num_tokens", "num_input_tokens_seen", "step", "step_time", "tokens")
@@ -69,7 +70,7 @@ class Job:
     settings: Mapping[str, Any]
     lora: Mapping[str, Any]
     hardware: Mapping[str, Any]
-    shared: Mapping[str, Any]  # what the section ``train`` asks of all: budget, reference_logps, trackers
+    shared: Mapping[str, Any]  # what the section ``train`` asks: budget, share, reference_logps, trackers
     dataset: str
     model: str
     method: str
@@ -130,7 +131,7 @@ class Job:
     def work(self) -> Path:
         """Return the folder for checkpoints: its name changes with anything that they would not fit."""
         layout = [self.hardware[key] for key in ("precision", "quantisation", "processes", "deepspeed")]
-        shared = {key: self.shared[key] for key in ("budget", "reference_logps")}
+        shared = {key: self.shared[key] for key in ("budget", "share", "reference_logps")}
         meaning = [dict(self.settings), dict(self.lora), layout, self.inputs, shared]
         name = f"seed-{self.seed}/{digest_of(meaning)[:16]}"
         return Path("work/adapters") / self.dataset / self.model / self.method / name
@@ -247,7 +248,9 @@ def encode(
     Raises:
         DataError: A row breaks the contract of ``_tokens``, no row is left, or too many were dropped.
     """
-    records = [r for path in job.paths for r in load(path, kind) if r.split == "train"]
+    every = [r for path in job.paths for r in load(path, kind) if r.split == "train"]
+    records = [record for record in every if in_share(record.group_id, job.shared["share"])]
+    print(f"rows of the split: {len(every)}, of which {len(records)} are in the share to learn from")
     whole = [_tokens(record, columns, tokenizer) for record in records]
     lengths = [[len(ids["prompt_ids"]) + len(ids[f"{c}_ids"]) for c in columns] for ids in whole]
     sizes = [sizes or [len(ids["prompt_ids"])] for sizes, ids in zip(lengths, whole, strict=True)]
@@ -267,6 +270,11 @@ def encode(
         tokens=sum(size for _, size in kept),
         records=[record for record, fit in zip(records, fits, strict=True) if fit],
     )
+
+
+def in_share(group_id: str, share: float) -> bool:
+    """Return whether a group is among the ``share`` of all groups: decided by its name, so shares nest."""
+    return int(short_hash("share", group_id), 16) < int(share * 16**HASH_DIGITS)
 
 
 def _tokens(record: Any, columns: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> dict[str, list[int]]:
@@ -404,6 +412,7 @@ def _facts(job: Job, outcome: Outcome, final: Mapping[str, float]) -> dict[str, 
         "method": job.method,
         "seed": job.seed,
         "settings": dict(job.settings),
+        "share": job.shared["share"],
         "sweep": job.sweep,
         "lora": dict(job.lora),
         "hardware": dict(job.hardware),

@@ -1,79 +1,50 @@
 """Compare every trained policy with the base and with SFT, by paired differences on the same problems.
 
-Two answers are a pair when problem, repeat and seed are the same; a group of problems gives one vote
-in McNemar's test (see ``workflow.lib.statistics.mcnemar``). Holm's correction is over the family of
-all methods compared with the same one on the same task. ``detectable`` is the least true difference
-that one comparison alone would find with a power of 80 %. The study's primary comparison was named in
-its config before the run; all others are exploratory.
+Holm's correction is over the family of all methods compared with the same one on the same task. The study's
+primary comparison was named in its config before the run; all others are exploratory. A task is ``trained``
+when its dataset is the one that the policies learned from; on every other one a loss is what alignment
+costs elsewhere (the alignment tax; Ouyang et al. 2022, arXiv 2203.02155, section 4.2).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from workflow.lib.comparisons import NUMBERS, Row, compare, corrected
 from workflow.lib.errors import DataError, problem
 from workflow.lib.files import write_csv
 from workflow.lib.logs import capture
 from workflow.lib.records import Sample
-from workflow.lib.samples import grouped, load_samples, paired
-from workflow.lib.statistics import Settings, detectable, difference, holm, mcnemar, rounded
+from workflow.lib.samples import grouped, load_samples
+from workflow.lib.statistics import Settings
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-COLUMNS = [
-    *("dataset", "model", "task", "metric", "method", "against", "n", "groups", "delta", "low", "high"),
-    *("interval", "better", "worse", "p_mcnemar", "p_holm", "primary", "detectable"),
-]
+COLUMNS = ["dataset", "model", "task", "trained", "metric", "method", "against", *NUMBERS, "primary"]
 BASELINES = ("base", "sft")
-POWER = 0.8  # of the detectable difference
-P_DIGITS = 6  # significant digits of a p-value in the table
-
-Row = dict[str, Any]
 
 
-def compare(left: Sequence[Sample], right: Sequence[Sample], settings: Settings) -> Row:
-    """Return the row that compares the answers ``left`` of one method with ``right`` of another."""
-    pairs = paired(left, right)
-    ours, theirs = (np.asarray([pair[side].score for pair in pairs]) for side in (0, 1))
-    groups = [sample.group_id for sample, _ in pairs]
-    found = difference(ours, theirs, groups, settings)
-    signs = mcnemar(ours, theirs, groups)
-    return {
-        "metric": "accuracy",
-        "method": left[0].method,
-        "against": right[0].method,
-        "n": found.n,
-        "groups": found.groups,
-        "delta": rounded(found.value),
-        "low": rounded(found.low),
-        "high": rounded(found.high),
-        "interval": found.interval,
-        "better": signs.better,
-        "worse": signs.worse,
-        "p_mcnemar": signs.p,
-        "detectable": rounded(detectable(found.error, confidence=settings.confidence, power=POWER)),
-    }
-
-
-def families(samples: Sequence[Sample], settings: Settings) -> Iterator[list[Row]]:
-    """Yield, for each task and baseline, the rows of all trained methods compared with the baseline."""
+def families(samples: Sequence[Sample], settings: Settings) -> Iterator[tuple[Row, list[Row]]]:
+    """Yield, for each task and baseline, its names and the rows of all trained methods compared with it."""
     for (dataset, model, task), answers in grouped(samples, "dataset", "model", "task").items():
         methods = {str(method): some for (method,), some in grouped(answers, "method").items()}
         for baseline in (name for name in BASELINES if name in methods):
             others = [some for name, some in methods.items() if name not in ("base", baseline)]
-            family = [compare(some, methods[baseline], settings) for some in others]
-            yield [{"dataset": dataset, "model": model, "task": task} | row for row in family]
+            family = corrected(compare(some, methods[baseline], settings) for some in others)
+            yield {"dataset": dataset, "model": model, "task": task}, family
 
 
-def finished(family: Sequence[Row], primary: dict[str, str]) -> Iterator[Row]:
-    """Yield the rows of a family with Holm's correction and the mark of the primary comparison."""
-    for row, adjusted in zip(family, holm([row["p_mcnemar"] for row in family]), strict=True):
-        p_values = {"p_mcnemar": row["p_mcnemar"], "p_holm": adjusted}
-        shown = {name: float(f"{p:.{P_DIGITS}g}") for name, p in p_values.items()}
-        is_primary = all(row[field] == value for field, value in primary.items())
-        yield row | shown | {"primary": str(is_primary).lower()}
+def rows_of(samples: Sequence[Sample], settings: Settings, asks: Mapping[str, str]) -> Iterator[Row]:
+    """Yield the rows of all families; ``asks`` names the dataset of each task."""
+    for about, family in families(samples, settings):
+        trained = str(asks[about["task"]] == about["dataset"]).lower()
+        for row in family:
+            yield about | {"trained": trained, "metric": "accuracy"} | row
+
+
+def marked(row: Row, primary: Mapping[str, str]) -> Row:
+    """Return a row with the mark of the primary comparison."""
+    return row | {"primary": str(all(row[field] == value for field, value in primary.items())).lower()}
 
 
 def check_primary(rows: Sequence[Row], primary: dict[str, str]) -> None:
@@ -91,10 +62,18 @@ def check_primary(rows: Sequence[Row], primary: dict[str, str]) -> None:
         )
 
 
-def main(*, samples: Sequence[str], deltas: str, settings: dict[str, Any], primary: dict[str, str]) -> None:
+def main(
+    *,
+    samples: Sequence[str],
+    deltas: str,
+    settings: dict[str, Any],
+    primary: dict[str, str],
+    tasks: Mapping[str, Mapping[str, Any]],
+) -> None:
     """Write the table of paired comparisons of the samples in the files ``samples``."""
-    chosen = Settings(**settings)
-    rows = [row for family in families(load_samples(samples), chosen) for row in finished(family, primary)]
+    asks = {name: task["dataset"] for name, task in tasks.items()}
+    found = rows_of(load_samples(samples), Settings(**settings), asks)
+    rows = [marked(row, primary) for row in found]
     check_primary(rows, primary)
     write_csv(deltas, rows, COLUMNS)
     print(f"{len(rows)} comparisons of {len(samples)} files")
@@ -107,4 +86,5 @@ if __name__ == "__main__":
         deltas=snakemake.output.deltas,
         settings=snakemake.params.settings,
         primary=snakemake.params.primary,
+        tasks=snakemake.params.tasks,
     )

@@ -2,7 +2,8 @@
 
 Yes/no tasks are also scored on the problems whose answer is yes, on those whose answer is no, and by
 the mean of the two, which no constant answer can raise above one half; ``unparsed`` is the share of
-answers from which no verdict could be read.
+answers from which no verdict could be read. Means over all seeds also tell how far the seeds differ, with an
+interval for other problems and other trainings (``workflow.lib.spreads``).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,8 @@ from workflow.lib.files import write_csv
 from workflow.lib.logs import capture
 from workflow.lib.records import Sample
 from workflow.lib.samples import grouped, load_samples
+from workflow.lib.spreads import COLUMNS as SPREAD
+from workflow.lib.spreads import spread
 from workflow.lib.statistics import Estimate, Settings, balanced, mean, rounded
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 RUN = ("dataset", "model", "task", "method")
 NUMBERS = ["n", "groups", "estimate", "low", "high", "interval"]
-ACCURACY = ["dataset", "model", "task", "metric", "method", "seed", *NUMBERS]
+ACCURACY = ["dataset", "model", "task", "metric", "method", "seed", *NUMBERS, *SPREAD]
 CATEGORIES = ["dataset", "model", "task", "metric", "method", "category", *NUMBERS]
 YES_NO = {"yes", "no"}
 
@@ -33,12 +36,14 @@ def is_yes_no(samples: Sequence[Sample]) -> bool:
     return {sample.answer for sample in samples} == YES_NO
 
 
-def metrics(samples: Sequence[Sample], yes_no: bool, settings: Settings) -> Iterator[tuple[str, Estimate]]:
-    """Yield the name and the estimate of every metric of these samples."""
+def metrics(samples: Sequence[Sample], yes_no: bool, settings: Settings) -> Iterator[tuple[str, Row]]:
+    """Yield the name and the cells of every metric of these samples."""
 
-    def of(some: Sequence[Sample], values: Sequence[float]) -> Estimate:
-        groups = [sample.group_id for sample in some]
-        return mean(np.asarray(values, dtype=float), groups, settings)
+    def of(some: Sequence[Sample], values: Sequence[float]) -> Row:
+        array = np.asarray(values, dtype=float)
+        found = mean(array, [sample.group_id for sample in some], settings)
+        seeds = spread(array, [sample.seed for sample in some], found, settings.confidence)
+        return cells(found) | seeds.columns()
 
     yield "accuracy", of(samples, [sample.score for sample in samples])
     if not yes_no:
@@ -49,35 +54,36 @@ def metrics(samples: Sequence[Sample], yes_no: bool, settings: Settings) -> Iter
     scores = np.asarray([sample.score for sample in samples])
     labels = [str(sample.answer) for sample in samples]
     groups = [sample.group_id for sample in samples]
-    yield "balanced", balanced(scores, labels, groups, settings)
+    yield "balanced", cells(balanced(scores, labels, groups, settings)) | dict.fromkeys(SPREAD, "")
     yield "unparsed", of(samples, [float(sample.parsed is None) for sample in samples])
+
+
+def cells(found: Estimate) -> Row:
+    """Return the cells of ``NUMBERS``."""
+    numbers = {"estimate": found.value, "low": found.low, "high": found.high}
+    return {
+        "n": found.n,
+        "groups": found.groups,
+        **{name: rounded(value) for name, value in numbers.items()},
+        "interval": found.interval,
+    }
 
 
 def rows(samples: Sequence[Sample], yes_no: bool, label: Row, settings: Settings) -> Iterator[Row]:
     """Yield one row of the table for every metric of samples of one policy on one task."""
-    for name, found in metrics(samples, yes_no, settings):
-        yield (
-            {field: getattr(samples[0], field) for field in RUN}
-            | label
-            | {
-                "metric": name,
-                "n": found.n,
-                "groups": found.groups,
-                "estimate": rounded(found.value),
-                "low": rounded(found.low),
-                "high": rounded(found.high),
-                "interval": found.interval,
-            }
-        )
+    names = {field: getattr(samples[0], field) for field in RUN}
+    for metric, found in metrics(samples, yes_no, settings):
+        yield names | label | {"metric": metric} | found
 
 
 def by_seed(samples: Sequence[Sample], settings: Settings) -> Iterator[Row]:
-    """Yield the rows over all seeds and of each seed."""
+    """Yield the rows over all seeds and of each seed, which has no spread of its own."""
     for run in grouped(samples, *RUN).values():
         yes_no = is_yes_no(run)
         yield from rows(run, yes_no, {"seed": "all"}, settings)
         for (seed,), some in sorted(grouped(run, "seed").items()):
-            yield from rows(some, yes_no, {"seed": seed}, settings)
+            for row in rows(some, yes_no, {"seed": seed}, settings):
+                yield row | dict.fromkeys(SPREAD, "")
 
 
 def by_category(samples: Sequence[Sample], settings: Settings) -> Iterator[Row]:
@@ -86,7 +92,8 @@ def by_category(samples: Sequence[Sample], settings: Settings) -> Iterator[Row]:
         yes_no = is_yes_no(run)
         for field, mark in (("category", ""), ("rule", "rule:")):
             for (name,), some in sorted(grouped(run, field).items()):
-                yield from rows(some, yes_no, {"category": f"{mark}{name}"}, settings)
+                for row in rows(some, yes_no, {"category": f"{mark}{name}"}, settings):
+                    yield {column: row[column] for column in CATEGORIES}
 
 
 def main(*, samples: Sequence[str], accuracy: str, categories: str, settings: dict[str, Any]) -> None:

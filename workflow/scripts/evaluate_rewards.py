@@ -11,12 +11,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import torch
-from peft import PeftModel
-from transformers import PreTrainedTokenizerBase
 
-from workflow.lib.chat import render, token_ids
-from workflow.lib.errors import NumericalError
+from workflow.lib.answer_scores import rewards_of
+from workflow.lib.chat import render
 from workflow.lib.files import read_json, sha256, write_json
 from workflow.lib.logs import capture
 from workflow.lib.models import load_scorer, load_tokenizer
@@ -58,24 +55,6 @@ def rankings_of(samples: Sequence[Sample]) -> list[Ranking]:
         for wrong in texts.values()
         if right.score == 1.0 and wrong.score == 0.0
     ]
-
-
-def rewards_of(
-    scorer: PeftModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], batch: int
-) -> dict[str, float]:
-    """Return the reward of each rendered conversation, longest first so that batches pad little."""
-    tokens = {text: token_ids(tokenizer, text) for text in texts}
-    order = sorted(tokens, key=lambda text: (-len(tokens[text]), text))
-    found: dict[str, float] = {}
-    for start in range(0, len(order), batch):
-        part = order[start : start + batch]
-        padded = tokenizer.pad({"input_ids": [tokens[text] for text in part]}, return_tensors="pt")
-        with torch.no_grad():
-            scores = scorer(**padded.to(scorer.device)).logits[:, 0].float()
-        if not torch.isfinite(scores).all():
-            raise NumericalError(f"reward model: a reward is not finite, among {len(part)} answers")
-        found |= dict(zip(part, scores.tolist(), strict=True))
-    return found
 
 
 def row_of(method: str, ranking: Ranking, chosen_reward: float, rejected_reward: float) -> dict[str, Any]:

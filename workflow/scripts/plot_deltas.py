@@ -26,8 +26,8 @@ from workflow.lib.figures import (
     styled,
 )
 from workflow.lib.files import read_csv
-from workflow.lib.findings import ALPHA, verdict
 from workflow.lib.logs import capture
+from workflow.lib.verdicts import ALPHA, verdict
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
