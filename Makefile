@@ -53,8 +53,9 @@ $(VENV)/$(LOCK).stamp: envs/$(LOCK).lock.txt envs/shim/pyproject.toml envs/build
 	@$(PYTHON) envs/build.py $(VENV) $(LOCK)
 	@touch $@
 
-$(VENV)/dev.stamp: envs/dev.lock.txt $(VENV)/$(LOCK).stamp
+$(VENV)/dev.stamp: envs/dev.lock.txt envs/axe.py $(VENV)/$(LOCK).stamp
 	@$(VENV)/bin/python envs/build.py $(VENV) $(LOCK) dev
+	@$(VENV)/bin/python envs/axe.py $(VENV)
 	@touch $@
 
 docs: $(VENV)/dev.stamp ## write what is generated: config/README.md and the tree in README.md

@@ -27,6 +27,7 @@ rule all:
     input:
         "results/report.html",
         "results/checks.json",
+        "results/ro-crate-metadata.json",
         collect("results/figures/{figure}.pdf", figure=FIGURES),
 
 

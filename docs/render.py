@@ -32,6 +32,8 @@ SAID = {
     ".gitignore": "what a run leaves behind",
     "LICENSE": "Apache-2.0",
     "README.md": "this page",
+    "workflow/report/references.bib": "BibTeX of every method, benchmark and package that a study may use",
+    "workflow/report/samples.js": "the sample browser of the report: filters over all answers",
     "config/schemas/config.schema.yaml": "every key of a study, with its meaning and its limits",
 }
 COLUMN = 46  # where the comments of the tree start

@@ -1,7 +1,7 @@
 """Tidy tables of what was found: estimates, paired comparisons, rewards, sweeps, curves, costs, counts, examples.
 
 INPUT   results/evaluation/**, results/sweeps/**, results/adapters/**/{curves.parquet,run.json}, results/**/card.json
-OUTPUT  results/analysis/{table}.csv, results/analysis/{examples,provenance}.json
+OUTPUT  results/analysis/{table}.csv, results/analysis/{examples,provenance}.json, results/analysis/samples.jsonl.gz
 """
 
 
@@ -338,6 +338,25 @@ rule collect_examples:
         settings=config["analysis"],
     script:
         "../workflow/scripts/collect_examples.py"
+
+
+rule pack_samples:
+    """Pack every outcome, and as many texts as a page has room for, for the sample browser."""
+    input:
+        samples=SAMPLES,
+    output:
+        packed="results/analysis/samples.jsonl.gz",
+    log:
+        "results/logs/pack_samples.log",
+    benchmark:
+        "results/benchmarks/pack_samples.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("pack_samples.py"),
+        settings=config["analysis"],
+    script:
+        "../workflow/scripts/pack_samples.py"
 
 
 rule collect_provenance:

@@ -214,6 +214,7 @@ PREFERENCES = [
         ["sft", "pairs", "prompts"],
     )
 ]
+STYLE = config["figures"]["style"] or part("workflow/report/figures.mplstyle")
 REPORT_TEMPLATES = [part(f"workflow/report/{p.name}") for p in sorted(ROOT.glob("workflow/report/*.*"))]
 
 

@@ -1,7 +1,8 @@
 """Figures, the checks on the results, and the one page that tells what was found.
 
 INPUT   results/analysis/*
-OUTPUT  results/figures/{figure}.{svg,pdf,png,csv}, results/checks.json, results/report.html
+OUTPUT  results/figures/{figure}.{svg,pdf,png,csv}, results/checks.json, results/methods.md,
+        results/references.bib, results/report.html, results/ro-crate-metadata.json
 """
 
 
@@ -9,7 +10,7 @@ rule plot:
     """Draw one figure from the table of the same name."""
     input:
         table="results/analysis/{figure}.csv",
-        style=part("workflow/report/figures.mplstyle"),
+        style=STYLE,
     output:
         svg="results/figures/{figure}.svg",
         pdf="results/figures/{figure}.pdf",
@@ -50,6 +51,28 @@ rule check_results:
         "../workflow/scripts/check_results.py"
 
 
+rule write_methods:
+    """Write the methods of the study in words, with BibTeX of all that it uses."""
+    input:
+        provenance="results/analysis/provenance.json",
+        cards=collect("results/data/{dataset}/card.json", dataset=config["datasets"]),
+        template=part("workflow/report/methods.md.j2"),
+        library=part("workflow/report/references.bib"),
+    output:
+        methods="results/methods.md",
+        references="results/references.bib",
+    log:
+        "results/logs/write_methods.log",
+    benchmark:
+        "results/benchmarks/write_methods.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("write_methods.py"),
+    script:
+        "../workflow/scripts/write_methods.py"
+
+
 rule render_report:
     """Put tables, figures, examples and provenance on one self-contained page."""
     input:
@@ -57,8 +80,11 @@ rule render_report:
         figures=collect("results/figures/{figure}.svg", figure=FIGURES),
         captions=collect("results/figures/{figure}.json", figure=FIGURES),
         examples="results/analysis/examples.json",
+        samples="results/analysis/samples.jsonl.gz",
         provenance="results/analysis/provenance.json",
         checks="results/checks.json",
+        methods="results/methods.md",
+        references="results/references.bib",
         cards=CARDS,
         templates=REPORT_TEMPLATES,
     output:
@@ -74,3 +100,40 @@ rule render_report:
         study=config["study"],
     script:
         "../workflow/scripts/render_report.py"
+
+
+rule write_crate:
+    """Describe the run and every file that it left as an RO-Crate."""
+    input:
+        report="results/report.html",
+        checks="results/checks.json",
+        methods="results/methods.md",
+        references="results/references.bib",
+        config="results/config.yaml",
+        provenance="results/analysis/provenance.json",
+        examples="results/analysis/examples.json",
+        packed="results/analysis/samples.jsonl.gz",
+        tables=collect("results/analysis/{table}.csv", table=TABLES),
+        figures=collect(
+            "results/figures/{figure}.{file}", figure=FIGURES, file=["svg", "pdf", "png", "csv", "json"]
+        ),
+        samples=SAMPLES,
+        scores=SCORES,
+        rewards=REWARD_PAIRS,
+        runs=collect("{run}/run.json", run=RUNS),
+        curves=collect("{run}/curves.parquet", run=RUNS),
+        adapters=collect("{run}/{file}", run=RUNS, file=ADAPTER_FILES),
+        cards=CARDS,
+        manifests=MANIFESTS,
+    output:
+        crate="results/ro-crate-metadata.json",
+    log:
+        "results/logs/write_crate.log",
+    benchmark:
+        "results/benchmarks/write_crate.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("write_crate.py"),
+    script:
+        "../workflow/scripts/write_crate.py"

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from workflow.lib.files import write_csv, write_json
+from tests.hand_samples import SETTINGS, sample, write_samples
+from workflow.lib.files import write_csv, write_json, write_text
+from workflow.lib.records import Sample
+from workflow.scripts import pack_samples
 
 RUN = {"dataset": "logic", "model": "tiny"}
 TASK = RUN | {"task": "logicbench", "metric": "accuracy"}
@@ -145,6 +148,25 @@ def examples(text: str = EVIL) -> dict[str, Any]:
     }
 
 
+def answers(text: str = EVIL) -> list[Sample]:
+    """Return answers of every method to twelve problems, two seeds: the base has the first third right.
+
+    SFT has the second third right, DPO the problems with an even number.
+    """
+    right = {"base": range(4), "sft": range(4, 8), "dpo": range(0, 12, 2)}
+    return [
+        sample(
+            **{"method": method, "seed": seed, "problem_id": f"p{number:02d}", "task": "logicbench"},
+            **{"category": ("first_order", "propositional")[number % 3 == 0], "rule": "modus_tollens"},
+            **{"text": text, "prompt": f"{text} {number}", "score": float(number in right[method])},
+            **{"parsed": None, "tokens": 9},
+        )
+        for method in SCORES
+        for seed in (1, 2)
+        for number in range(12)
+    ]
+
+
 def provenance() -> dict[str, Any]:
     """Return the content of provenance.json."""
     model = {"model": "tiny", "kind": "scratch", "repo": None, "revision": None, "manifest_sha256": "ab" * 32}
@@ -249,7 +271,14 @@ def write(folder: Path) -> None:
     for name, rows in tables().items():
         write_csv(folder / f"{name}.csv", list(rows), list(rows[0]))
     write_json(folder / "examples.json", examples())
+    pack_samples.main(
+        samples=[write_samples(folder / "samples.parquet", answers())],
+        packed=str(folder / "samples.jsonl.gz"),
+        settings=SETTINGS,
+    )
     write_json(folder / "provenance.json", provenance())
     write_json(folder / "checks.json", CHECKS)
+    write_text(folder / "methods.md", f"It learns [@key]. {EVIL}\n")
+    write_text(folder / "references.bib", "@misc{key,\n  title = {T}\n}\n")
     for number, card in enumerate(CARDS):
         write_json(folder / f"card-{number}.json", card)

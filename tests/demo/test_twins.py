@@ -7,7 +7,15 @@ from workflow.lib.files import sha256
 pytestmark = pytest.mark.demo
 
 # What tells of time, memory or versions; everything else must repeat.
-TIMED = ("logs/", "benchmarks/", "analysis/costs", "analysis/provenance", "figures/costs", "report.html")
+TIMED = (
+    "logs/",
+    "benchmarks/",
+    "analysis/costs",
+    "analysis/provenance",
+    "figures/costs",
+    "report.html",
+    "ro-crate",
+)
 TIMED_NAMES = ("run.json", ".snakemake_timestamp", "checks.json")
 
 

@@ -8,7 +8,8 @@ import pytest
 from tests.report_inputs import EVIL
 from tests.scripts.test_render_report import Page
 from workflow.lib.dataset_views import MOST_VALUES, DatasetView, dataset_views
-from workflow.lib.report import LONGEST_TEXT, render
+from workflow.lib.report import render
+from workflow.lib.wording import LONGEST_TEXT
 
 TEMPLATES = Path(__file__).parents[2] / "workflow/report"
 

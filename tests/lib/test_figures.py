@@ -1,12 +1,14 @@
 """Looks, captions and files of figures."""
 
+import importlib
+import re
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
 from matplotlib.colors import to_rgb
 
-from tests.report_inputs import score
+from tests.report_inputs import score, tables
 from workflow.lib.figures import (
     DARK,
     INK,
@@ -26,7 +28,8 @@ from workflow.lib.figures import (
     styled,
 )
 
-STYLE = str(Path(__file__).parents[2] / "workflow/report/figures.mplstyle")
+ROOT = Path(__file__).parents[2]
+STYLE = str(ROOT / "workflow/report/figures.mplstyle")
 
 
 def contrast(one: str, other: str) -> float:
@@ -118,3 +121,22 @@ def test_saved_files_are_whole_and_the_same_every_time(tmp_path: Path) -> None:
 def test_the_dark_variant_changes_ink_and_paper_and_not_the_text() -> None:
     path, text = '<path style="fill: {}; stroke: {}"/>', f'<text style="fill: #abcdef">fill is {INK}</text>'
     assert dark(path.format(PAPER, INK) + text) == path.format(DARK[PAPER], DARK[INK]) + text
+
+
+@pytest.mark.parametrize("figure", sorted(path.stem for path in ROOT.glob("workflow/scripts/plot_*.py")))
+def test_one_style_sheet_restyles_every_figure(tmp_path, figure):
+    changes = {"figure.figsize": "3.3, 2.0", "xtick.labelcolor": "112233", "font.family": "serif"}
+    sheet = (ROOT / "workflow/report/figures.mplstyle").read_text()
+    for name, value in changes.items():
+        sheet, changed = re.subn(rf"^{name}: .*$", f"{name}: {value}", sheet, flags=re.MULTILINE)
+        assert changed == 1
+    (tmp_path / "own.mplstyle").write_text(sheet)
+    module = importlib.import_module(f"workflow.scripts.{figure}")
+    rows = tables()[figure.removeprefix("plot_")]
+    assert rows
+    with styled(str(tmp_path / "own.mplstyle")):
+        made = module.draw(rows)
+        made.savefig(tmp_path / "own.svg")
+    drawing = (tmp_path / "own.svg").read_text()
+    assert 'width="237.6pt"' in drawing  # 3.3 inches of 72 points
+    assert "fill: #112233" in drawing and "serif" in drawing and "sans-serif" not in drawing

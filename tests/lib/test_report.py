@@ -14,16 +14,15 @@ from workflow.lib.files import write_json
 from workflow.lib.report import (
     LARGEST_FIGURE,
     LARGEST_PAGE,
-    LONGEST_TEXT,
     MOST_EXAMPLES,
     card_listings,
-    clip,
     example_sets,
     figure_view,
     provenance_view,
     render,
     without_folders,
 )
+from workflow.lib.wording import LONGEST_TEXT, clip
 
 
 def test_every_value_is_escaped_and_markup_is_not_read_as_a_template() -> None:

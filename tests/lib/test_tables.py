@@ -22,11 +22,37 @@ def texts(rows: list[list[Cell]]) -> list[list[str]]:
 def test_the_headline_has_estimate_interval_gain_and_a_word() -> None:
     (table,) = headline_tables(tables()["accuracy"], tables()["deltas"])
     assert table.columns == ["Method", "logicbench (n = 400)"]
+    to = "dataset=logic&model=tiny&task=logicbench&method="
     assert table.rows == [
-        [Cell("Base"), Cell("55.0 [50.0, 60.0]")],
-        [Cell("SFT"), Cell("64.0 [59.0, 69.0]", "+9.0 [4.0, 14.0], better")],
-        [Cell("DPO"), Cell("72.0 [67.0, 77.0]", "+17.0 [12.0, 22.0], better", "highest")],
+        [Cell("Base"), Cell("55.0 [50.0, 60.0]", samples=f"{to}base")],
+        [Cell("SFT"), Cell("64.0 [59.0, 69.0]", "+9.0 [4.0, 14.0], better", samples=f"{to}sft")],
+        [Cell("DPO"), Cell("72.0 [67.0, 77.0]", "+17.0 [12.0, 22.0], better", "highest", f"{to}dpo")],
     ]
+
+
+def test_a_cell_leads_to_the_samples_it_speaks_of_and_only_to_these() -> None:
+    found = all_tables(tables(), CARDS, CHECKS)
+    leads = {
+        name: [
+            {column: cell.samples for column, cell in zip(table.columns, row, strict=True) if cell.samples}
+            for row in table.rows
+        ]
+        for name, (table, *_) in found.items()
+    }
+    to = "dataset=logic&model=tiny&task=logicbench&"
+    assert leads["accuracy"][:2] == [
+        {"Estimate, %": f"{to}method=base"},
+        {"Estimate, %": f"{to}method=base&seed=1"},
+    ]
+    assert leads["deltas"][0] == {
+        "Groups better": f"{to}right=sft&wrong=base",
+        "Groups worse": f"{to}right=base&wrong=sft",
+    }
+    assert leads["categories"][1]["DPO"] == f"{to}method=dpo&category=rule%3Amodus_tollens"
+    assert leads["subsets"][:2] == [{"Accuracy, %": f"{to}method=base"}, {}]  # all, then the clean ones
+    assert {name for name, rows in leads.items() if any(rows)} == {
+        *("headline", "accuracy", "deltas", "categories", "subsets"),
+    }
 
 
 def test_a_method_without_a_score_on_a_task_is_not_run() -> None:

@@ -1,14 +1,18 @@
 """The report as a whole: complete, self-contained, escaped, and honest where something was not run."""
 
+import base64
+import gzip
+import hashlib
 import html.parser
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.report_inputs import EVIL, STUDY, examples, write
+from tests.hand_samples import SETTINGS, write_samples
+from tests.report_inputs import EVIL, STUDY, answers, examples, write
 from workflow.lib.files import write_json
-from workflow.scripts import plot_accuracy
+from workflow.scripts import pack_samples, plot_accuracy
 from workflow.scripts.render_report import main
 
 REPOSITORY = Path(__file__).parents[2]
@@ -17,6 +21,7 @@ SECTIONS = [
     *("summary", "results", "differences", "categories", "rewards", "training", "costs", "data"),
     *("samples", "checks", "provenance", "methods"),
 ]
+SCRIPT = "workflow/report/samples.js"
 REQUESTS = {"src", "srcset", "action", "background", "poster", "data"}  # attributes a browser fetches
 
 
@@ -62,8 +67,11 @@ def render(folder: Path, figures: tuple[str, ...] = ("accuracy",)) -> str:
         figures=[str(folder / f"{name}.svg") for name in TABLES],
         captions=[str(folder / f"{name}.json") for name in TABLES],
         examples=str(folder / "examples.json"),
+        samples=str(folder / "samples.jsonl.gz"),
         provenance=str(folder / "provenance.json"),
         checks=str(folder / "checks.json"),
+        methods=str(folder / "methods.md"),
+        references=str(folder / "references.bib"),
         cards=[str(folder / f"card-{number}.json") for number in (0, 1)],
         templates=[str(path) for path in sorted((REPOSITORY / "workflow/report").glob("*.*"))],
         report=str(folder / "report.html"),
@@ -86,24 +94,30 @@ def test_the_page_has_every_section_one_heading_and_a_way_to_each(text: str) -> 
     assert page.all("html") == [{"lang": "en"}]
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
-    inner = [a["href"][1:] for a in page.all("a") if a["href"].startswith("#")]
-    assert inner == ["summary", *SECTIONS]
+    inner = [a["href"][1:] for a in page.all("a") if a["href"].startswith("#") and "data-samples" not in a]
+    assert inner == ["summary", *SECTIONS, "samples", "samples"]  # of the results, and of their figure
+    assert {a["href"] for a in page.all("a") if "data-samples" in a} == {"#samples"}
     assert page.open == []
 
 
 def test_the_page_asks_for_nothing_and_forbids_it(text: str) -> None:
     page = Page(text)
     (policy,) = (m["content"] for m in page.all("meta") if "http-equiv" in m)
-    assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline';")
+    source = base64.b64encode(hashlib.sha256((REPOSITORY / SCRIPT).read_bytes()).digest()).decode()
+    allowed = f"style-src 'unsafe-inline'; script-src 'sha256-{source}';"
+    assert policy.startswith(f"default-src 'none'; img-src data:; {allowed}")
     for tag, attributes in page.tags:
         asked = [value for name, value in attributes.items() if name in REQUESTS]
         assert all(value.startswith("data:image/svg+xml;base64,") for value in asked), tag
     assert [link["href"] for link in page.all("link")] == ["data:,"]
-    assert all(re.match(r"#|analysis/|figures/", link["href"]) for link in page.all("a"))
+    assert all(
+        re.match(r"#|analysis/|figures/|methods.md$|references.bib$", link["href"]) for link in page.all("a")
+    )
     assert "://" not in text
     assert "@import" not in text
     assert "url(" not in text
-    assert page.all("script") == []
+    assert page.all("script") == [{"type": "text/plain", "id": "sample-data"}, {}]
+    assert page.text["script"][1] == (REPOSITORY / SCRIPT).read_text()
 
 
 def test_model_text_is_shown_as_text(text: str) -> None:
@@ -118,9 +132,29 @@ def test_model_text_is_shown_as_text(text: str) -> None:
 
 def test_numbers_of_the_tables_are_on_the_page(text: str) -> None:
     page = Page(text)
-    assert "72.0 [67.0, 77.0]" in page.text["td"]
+    assert "72.0 [67.0, 77.0]" in page.text["a"]
     assert "+17.0 [12.0, 22.0], better" in page.text["span"]
     assert any(words.startswith("DPO is better than Base on logicbench") for words in page.text["p"])
+
+
+def test_cells_lead_to_their_samples_and_tables_to_their_file(text: str) -> None:
+    page = Page(text)
+    leads = {link["data-samples"] for link in page.all("a") if "data-samples" in link}
+    task = "dataset=logic&model=tiny&task=logicbench"
+    assert f"{task}&method=dpo" in leads
+    assert f"{task}&method=dpo&category=rule%3Amodus_tollens" in leads
+    assert {f"{task}&right=dpo&wrong=base", f"{task}&right=base&wrong=dpo"} <= leads
+    assert f"{task}&method=sft&seed=2" in leads
+    files = {link["href"] for link in page.all("a")} - {"#samples"}
+    assert {"analysis/accuracy.csv", "analysis/deltas.csv", "figures/accuracy.csv"} <= files
+    assert "figures/accuracy.csv" in page.text["a"]  # to be read where it cannot be followed
+
+
+def test_style_and_script_reach_the_page_as_they_are(text: str) -> None:
+    assert '"Segoe UI", "Liberation Sans", sans-serif;' in text
+    on_paper = text.partition("@media print")[2]
+    assert "nav, .skip, .screen { display: none; }" in on_paper
+    assert '<div class="screen">\n<h3>All answers</h3>' in text
 
 
 def test_tables_have_captions_and_scopes_and_figures_have_alternative_text(text: str) -> None:
@@ -144,7 +178,13 @@ def test_a_secret_in_the_inputs_is_not_on_the_page(tmp_path: Path, monkeypatch: 
     write_json(
         tmp_path / "examples.json", examples("it said canary-0123456789 and hf_abcdefghijklmnopqrstuvwxyz")
     )
+    told = [write_samples(tmp_path / "samples.parquet", answers("canary-0123456789 and more"))]
+    pack_samples.main(samples=told, packed=str(tmp_path / "samples.jsonl.gz"), settings=SETTINGS)
     page = render(tmp_path)
+    packed = Page(page).text["script"][0]
+    texts = gzip.decompress(base64.b64decode(packed)).decode()
+    assert "canary" not in texts
+    assert texts.count("[OPENAI_API_KEY] and more") == 24 * 3 + 12  # texts of three methods, and prompts
     assert "canary" not in page
     assert "hf_abc" not in page
     assert page.count("it said [OPENAI_API_KEY] and [secret]") == 4
@@ -159,10 +199,10 @@ def test_a_study_with_nothing_finished_still_renders(tmp_path: Path) -> None:
     page = Page(render(tmp_path, figures=()))
     assert [section["id"] for section in page.all("section")] == SECTIONS
     gaps = [p for p in page.all("p") if "class" in p and p["class"] == "not-run"]
-    # summary, headline, rewards, sweeps, costs, datasets, teachers, rationales, examples, checks, provenance;
-    # eight figures
-    assert len(gaps) == 19
-    assert page.all("table") == []
+    # summary, headline, rewards, sweeps, costs, datasets, teachers, rationales, answers, examples, checks,
+    # provenance, methods, references; eight figures
+    assert len(gaps) == 22
+    assert page.all("table") == page.all("script") == []
 
 
 def test_one_missing_figure_is_said_and_the_others_are_shown(tmp_path: Path) -> None:

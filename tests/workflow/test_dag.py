@@ -26,10 +26,10 @@ DEMO_JOBS = {
     "evaluate_rewards": 2,  # seeds, on the one task that asks for it
     **{"estimate_scores": 1, "compare_methods": 1, "compare_subsets": 1, "estimate_rewards": 1},
     **{"collect_sweeps": 1, "collect_curves": 1, "collect_costs": 1, "collect_funnel": 1},
-    **{"collect_examples": 1, "collect_provenance": 1},
+    **{"collect_examples": 1, "collect_provenance": 1, "pack_samples": 1},
     "plot": 8,
     "check_results": 1,
-    "render_report": 1,
+    **{"write_methods": 1, "render_report": 1, "write_crate": 1},
     "all": 1,
 }
 FLAGSHIP_JOBS = {
@@ -329,3 +329,16 @@ def test_the_headline_command_dry_runs_from_a_clone():
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "render_report" in done.stdout + done.stderr
+
+
+def test_a_study_may_bring_its_own_style_sheet_for_all_figures(tmp_path):
+    study = demo_config() | {"figures": {"style": "own.mplstyle"}}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    command = [SNAKEMAKE, "figures", "--dry-run", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--directory", str(tmp_path), "--configfile", str(tmp_path / "study.yaml")]
+    (tmp_path / "own.mplstyle").write_text((ROOT / "workflow/report/figures.mplstyle").read_text())
+    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert found.returncode == 0, found.stderr[-3000:]
+    jobs = re.findall(r"^rule plot:\n    input: (.+)$", found.stdout, re.MULTILINE)
+    assert len(jobs) == DEMO_JOBS["plot"]
+    assert all(job.endswith(", own.mplstyle") for job in jobs)

@@ -20,10 +20,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workflow.lib.report import clip
 from workflow.lib.splits import SPLITS
 from workflow.lib.tables import Table, cell_of, table_of
-from workflow.lib.wording import bracket, count, plural, share
+from workflow.lib.wording import bracket, clip, count, plural, share
 
 MOST_VALUES = 40  # of a column, the most frequent ones
 COLUMNS = {

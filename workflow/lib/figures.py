@@ -16,7 +16,6 @@ from workflow.lib.wording import count, listed, shorten, visible
 Row = dict[str, str]
 Panel = tuple[Axes, list[Row]]
 PAPER, INK, MUTED, GRID = "#ffffff", "#1b1f24", "#5b636c", "#dfe3e7"
-WIDTH = 6.3  # inches
 LONGEST_LABEL = 26  # characters
 INTERVAL_WIDTH = 1.4  # points
 
@@ -149,11 +148,16 @@ def styled(style: str) -> Iterator[None]:
         yield
 
 
+def width() -> float:
+    """Return the width of every figure, inches, as the style sheet has it."""
+    return float(mpl.rcParams["figure.figsize"][0])
+
+
 def panels(number: int, columns: int, height: float, *, share_x: bool = False) -> tuple[Figure, list[Axes]]:
     """Return a figure with ``number`` panels of ``height`` inches, ``columns`` to a row."""
     columns = min(columns, number)
     rows = -(-number // columns)
-    figure = Figure(figsize=(WIDTH, rows * height + 0.2))
+    figure = Figure(figsize=(width(), rows * height + 0.2))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=share_x)
     axes = [axis for line in grid for axis in line]
     for axis in axes[number:]:
@@ -166,7 +170,7 @@ def panels(number: int, columns: int, height: float, *, share_x: bool = False) -
 
 def blank(message: str) -> Figure:
     """Return a figure that says why there is nothing to show."""
-    figure = Figure(figsize=(WIDTH, 1.0))
+    figure = Figure(figsize=(width(), 1.0))
     figure.text(0.5, 0.5, message, ha="center", va="center", color=MUTED)
     return figure
 

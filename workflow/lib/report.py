@@ -4,6 +4,7 @@ Everything on the page comes from elsewhere and is escaped; the page needs no ot
 """
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -19,9 +20,8 @@ from workflow.lib.errors import DataError
 from workflow.lib.figures import dark, look, ordered
 from workflow.lib.files import read_json
 from workflow.lib.tables import Table, input_table, table_of
-from workflow.lib.wording import count, plural, visible
+from workflow.lib.wording import clip, count, visible
 
-LONGEST_TEXT = 6_000  # characters of one model text or listing; the file has all of it
 MOST_EXAMPLES = 60
 LARGEST_FIGURE = 2_000_000  # bytes of one SVG
 LARGEST_PAGE = 10_000_000  # bytes
@@ -83,12 +83,6 @@ def listing(value: Any) -> str:
     return clip(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def clip(text: str) -> str:
-    """Return ``text`` up to ``LONGEST_TEXT`` characters, and how many are left out."""
-    more = len(text) - LONGEST_TEXT
-    return text if more <= 0 else f"{text[:LONGEST_TEXT]}\n… {plural(more, 'more character')} in the file"
-
-
 def example_sets(examples: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the sets of examples.json with at most ``MOST_EXAMPLES`` examples, texts clipped."""
     sets = []
@@ -130,6 +124,11 @@ def figure_view(svg: str, caption: str) -> FigureView | None:
 def data_uri(svg: str) -> str:
     """Return ``svg`` as the source of an image that needs no other file."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def script_hash(script: str) -> str:
+    """Return the source expression with which a Content-Security-Policy allows ``script`` and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def without_folders(text: str) -> str:

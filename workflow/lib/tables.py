@@ -7,6 +7,7 @@ which the page shows as "not run".
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from workflow.lib.figures import Row, facet_rows, facets, headline, look, ordered
 from workflow.lib.findings import is_primary, of_place, places
@@ -20,11 +21,12 @@ ROLES = ("dataset", "model", "teacher")  # of what a manifest describes, by the 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its main text, a smaller second line, and a word that marks it."""
+    """One cell: its main text, a smaller second line, a word that marks it, and a choice of samples."""
 
     text: str
     detail: str = ""
     mark: str = ""
+    samples: str = ""  # what the sample browser shows when the cell is followed, as ``task=quiz&method=dpo``
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,25 @@ def table_of(
     words: Iterable[str] = (),
     source: str = "",
     note: str = "",
+    samples: Mapping[str, Sequence[str]] | None = None,
 ) -> Table:
-    """Return a table from its columns; all but the first ``MOST_ROWS`` rows are left out and counted."""
-    lines = [list(map(Cell, line)) for line in zip(*columns.values(), strict=True)]
+    """Return a table from its columns; all but the first ``MOST_ROWS`` rows are left out and counted.
+
+    The cells of a column that ``samples`` names lead to these samples.
+    """
+    leads = {name: [""] * len(texts) for name, texts in columns.items()} | dict(samples or {})
+    cells = [
+        [Cell(text, samples=lead) for text, lead in zip(texts, leads[name], strict=True)]
+        for name, texts in columns.items()
+    ]
+    lines = [list(line) for line in zip(*cells, strict=True)]
     left_out = max(0, len(lines) - MOST_ROWS)
     return Table(caption, list(columns), lines[:MOST_ROWS], frozenset(words), source, note, left_out)
+
+
+def samples_of(row: Row, **more: str) -> str:
+    """Return the choice of the samples that a row speaks of, as the page's address states it."""
+    return urlencode({name: row[name] for name in ("dataset", "model", "task")} | more)
 
 
 def by_place(rows: Sequence[Row], build: Build, caption: str, source: str) -> list[Table]:
@@ -103,12 +119,13 @@ def headline_cell(rows: Sequence[Row], method: str, gains: Mapping[tuple[str, st
     known = [float(r["estimate"]) for r in rows if r["estimate"]]
     best = bool(row["estimate"]) and float(row["estimate"]) == max(known)
     text = f"{share(row['estimate'])} {bracket(row['low'], row['high'])}"
+    samples = samples_of(row, method=method)
     if (row["task"], method) not in gains:
-        return Cell(text, "", "highest" if best else "")
+        return Cell(text, "", "highest" if best else "", samples)
     gain = gains[row["task"], method]
     word = {"better": ", better", "worse": ", worse", "unclear": ""}[verdict(gain)]
     detail = f"{points(gain['delta'])} {bracket(gain['low'], gain['high'])}{word}"
-    return Cell(text, detail, "highest" if best else "")
+    return Cell(text, detail, "highest" if best else "", samples)
 
 
 def guess_cell(baselines: Sequence[Row], task: str) -> Cell:
@@ -145,9 +162,16 @@ def accuracy_tables(rows: Sequence[Row]) -> list[Table]:
             "Groups": [count(r["groups"]) for r in some],
             "Kind of interval": [r["interval"] for r in some],
         }
-        return table_of(caption, columns, words=("Metric", "Method", "Kind of interval"), source=source)
+        samples = {"Estimate, %": [samples_of(r, method=r["method"], **seed_of(r)) for r in some]}
+        words = ("Metric", "Method", "Kind of interval")
+        return table_of(caption, columns, words=words, source=source, samples=samples)
 
     return by_place(rows, build, "All estimates", "accuracy")
+
+
+def seed_of(row: Row) -> dict[str, str]:
+    """Return the seed that a row speaks of, nothing where it speaks of all."""
+    return {} if row["seed"] == "all" else {"seed": row["seed"]}
 
 
 def delta_tables(rows: Sequence[Row]) -> list[Table]:
@@ -170,7 +194,15 @@ def delta_tables(rows: Sequence[Row]) -> list[Table]:
             "Finding": [verdict(r).replace("unclear", "not detected") for r in some],
             "Status": ["primary" if is_primary(r) else "exploratory" for r in some],
         }
-        return table_of(caption, columns, words=("Method", "Against", "Finding", "Status"), source=source)
+        samples = {
+            column: [samples_of(r, right=r[right], wrong=r[wrong]) for r in some]
+            for column, right, wrong in (
+                ("Groups better", "method", "against"),
+                ("Groups worse", "against", "method"),
+            )
+        }
+        words = ("Method", "Against", "Finding", "Status")
+        return table_of(caption, columns, words=words, source=source, samples=samples)
 
     return by_place(rows, build, "Paired comparisons", "deltas")
 
@@ -187,12 +219,16 @@ def category_tables(rows: Sequence[Row]) -> list[Table]:
             "Category or rule": [category for _, category, _ in keys],
             "n": [count(n) for _, _, n in keys],
         }
+        samples = {}
         for method in methods:
             cells = [found.get((task, category, method)) for task, category, _ in keys]
             columns[look(method).label] = [
                 f"{share(r['estimate'])} {bracket(r['low'], r['high'])}" if r else "–" for r in cells
             ]
-        return table_of(caption, columns, words=("Category or rule",), source=source)
+            samples[look(method).label] = [
+                samples_of(r, method=method, category=r["category"]) if r else "" for r in cells
+            ]
+        return table_of(caption, columns, words=("Category or rule",), source=source, samples=samples)
 
     return by_place(headline(rows), build, "Accuracy in percent by category and rule", "categories")
 
@@ -414,7 +450,9 @@ def subset_tables(rows: Sequence[Row]) -> list[Table]:
             "Answers": [count(r["n"]) for r in some],
             "Groups": [count(r["groups"]) for r in some],
         }
-        return table_of(caption, columns, words=("Problems", "Method"), source=source)
+        everything = [samples_of(r, method=r["method"]) if r["subset"] == "all" else "" for r in some]
+        samples = {"Accuracy, %": everything}
+        return table_of(caption, columns, words=("Problems", "Method"), source=source, samples=samples)
 
     return by_place(rows, build, "All, clean and contaminated problems", "subsets")
 

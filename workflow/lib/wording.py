@@ -7,6 +7,7 @@ import re
 
 MINUS, NARROW, ELLIPSIS = "\u2212", "\u202f", "\u2026"
 SMALLEST_P = 0.001
+LONGEST_TEXT = 6_000  # characters of one model text or listing; the file has all of it
 HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
@@ -90,6 +91,12 @@ def plural(number: int, noun: str) -> str:
 def visible(text: str) -> str:
     """Return ``text`` with every control and direction-changing character as a visible code point."""
     return HIDDEN.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)
+
+
+def clip(text: str) -> str:
+    """Return ``text`` up to ``LONGEST_TEXT`` characters, and how many are left out."""
+    more = len(text) - LONGEST_TEXT
+    return text if more <= 0 else f"{text[:LONGEST_TEXT]}\n… {plural(more, 'more character')} in the file"
 
 
 def shorten(text: str, limit: int) -> str:

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from workflow.lib.figures import (
     LONGEST_LABEL,
-    WIDTH,
     Caption,
     Row,
     blank,
@@ -22,6 +21,7 @@ from workflow.lib.figures import (
     ordered,
     save,
     styled,
+    width,
 )
 from workflow.lib.files import read_csv
 from workflow.lib.logs import capture
@@ -49,7 +49,7 @@ def draw(rows: list[Row]) -> Figure:
         return blank(NOTHING)
     places = facets(shown)
     depths = [len(categories(facet_rows(shown, place))) for place in places]
-    figure = Figure(figsize=(WIDTH, sum(0.55 + ROW_HEIGHT * depth for depth in depths)))
+    figure = Figure(figsize=(width(), sum(0.55 + ROW_HEIGHT * depth for depth in depths)))
     grid = figure.subplots(len(places), 1, squeeze=False, height_ratios=depths)
     for (axis,), place in zip(grid, places, strict=True):
         draw_grid(axis, facet_rows(shown, place), ordered(r["method"] for r in shown))

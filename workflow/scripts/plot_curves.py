@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from workflow.lib.figures import WIDTH, Caption, Row, blank, look, ordered, save, styled
+from workflow.lib.figures import Caption, Row, blank, look, ordered, save, styled, width
 from workflow.lib.files import read_csv
 from workflow.lib.logs import capture
 from workflow.lib.wording import listed, shorten, visible
@@ -32,7 +32,7 @@ def draw(rows: list[Row]) -> Figure:
     lines = [(run, method) for run in runs(rows) for method in ordered(r["method"] for r in rows)]
     if not lines:
         return blank(NOTHING)
-    figure = Figure(figsize=(WIDTH, 0.3 + ROW_HEIGHT * len(lines)))
+    figure = Figure(figsize=(width(), 0.3 + ROW_HEIGHT * len(lines)))
     grid = figure.subplots(len(lines), ACROSS, squeeze=False)
     for axes, (run, method) in zip(grid, lines, strict=True):
         here = [r for r in rows if (r["dataset"], r["model"]) == run and r["method"] == method]

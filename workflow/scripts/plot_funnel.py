@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from workflow.lib.figures import GRID, INK, LOOKS, WIDTH, Caption, Row, blank, save, styled
+from workflow.lib.figures import GRID, INK, LOOKS, Caption, Row, blank, save, styled, width
 from workflow.lib.files import read_csv
 from workflow.lib.logs import capture
 from workflow.lib.wording import count, plural, shorten
@@ -26,7 +26,7 @@ def draw(rows: list[Row]) -> Figure:
     """Return one bar per step, rows out over rows in; ``rows`` as in funnel.csv."""
     if not rows:
         return blank(NOTHING)
-    figure = Figure(figsize=(WIDTH, 0.7 + ROW_HEIGHT * len(rows)))
+    figure = Figure(figsize=(width(), 0.7 + ROW_HEIGHT * len(rows)))
     axis = figure.subplots()
     for y, row in enumerate(rows):
         axis.barh(y, float(row["rows_in"]), height=0.72, color=GRID)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from workflow.lib.dataset_views import dataset_views
 from workflow.lib.figures import Row
 from workflow.lib.files import read_csv, read_json, write_text
@@ -21,8 +23,10 @@ from workflow.lib.report import (
     figure_view,
     provenance_view,
     render,
+    script_hash,
     without_folders,
 )
+from workflow.lib.shelves import PackedView, packed_view
 from workflow.lib.tables import all_tables
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
 PAGE = "report.html.j2"
 STYLE = "report.css"
+SCRIPT = "samples.js"
 
 
 def read_tables(paths: Sequence[str]) -> dict[str, list[Row]]:
@@ -47,14 +52,29 @@ def read_facts(path: str) -> Any:
     return json.loads(without_folders(json.dumps(read_found(path), ensure_ascii=False)))
 
 
+def read_whole(path: str) -> str:
+    """Return the text at ``path`` without the folders of this machine, nothing when it is not there."""
+    return without_folders(Path(path).read_text(encoding="utf-8")) if Path(path).exists() else ""
+
+
+def read_packed(path: str) -> PackedView | None:
+    """Return the packed answers at ``path`` without secrets, nothing when they are not there."""
+    if not Path(path).exists():
+        return None
+    return packed_view(Path(path).read_bytes(), lambda text: redact(text, os.environ))
+
+
 def main(
     *,
     tables: Sequence[str],
     figures: Sequence[str],
     captions: Sequence[str],
     examples: str,
+    samples: str,
     provenance: str,
     checks: str,
+    methods: str,
+    references: str,
     cards: Sequence[str],
     templates: Sequence[str],
     report: str,
@@ -67,18 +87,22 @@ def main(
     outcomes, shown = read_facts(checks), read_found(examples)
     filled = {
         "study": study,
-        "style": sources[STYLE],
+        "style": Markup(sources[STYLE]),  # ours, and raw text to a browser: entities would be no quotes
+        "script": Markup(sources[SCRIPT]),
+        "script_hash": script_hash(sources[SCRIPT]),
         "summaries": summaries(rows),
         "tables": all_tables(rows, known, outcomes),
         "figures": {
             Path(svg).stem: figure_view(svg, caption) for svg, caption in zip(figures, captions, strict=True)
         },
         "examples": example_sets(shown),
+        "shelves": read_packed(samples),
         "example_rule": shown["rule"] if shown else "",
         "checks": outcomes,
         "provenance": provenance_view(read_facts(provenance)),
         "datasets": dataset_views(known),
         "cards": card_listings(known),
+        "pasted": {Path(path).name: read_whole(path) for path in (methods, references)},
     }
     page = redact(render(sources, PAGE, filled), os.environ)
     write_text(report, page)
@@ -92,8 +116,11 @@ if __name__ == "__main__":
         figures=snakemake.input.figures,
         captions=snakemake.input.captions,
         examples=snakemake.input.examples,
+        samples=snakemake.input.samples,
         provenance=snakemake.input.provenance,
         checks=snakemake.input.checks,
+        methods=snakemake.input.methods,
+        references=snakemake.input.references,
         cards=snakemake.input.cards,
         templates=snakemake.input.templates,
         report=snakemake.output.report,
