@@ -163,7 +163,7 @@ def test_rounded_cells():
 
 def test_draws_do_not_depend_on_the_size_of_blocks(monkeypatch):
     whole = draw_groups(7, 100, 1)
-    draw_groups.cache_clear()
+    statistics._drawn.cache_clear()
     monkeypatch.setattr(statistics, "BLOCK", 50)
     assert np.array_equal(draw_groups(7, 100, 1), whole)
     assert set(whole.sum(axis=1)) == {7.0} and len(np.unique(whole, axis=0)) > 50

@@ -173,15 +173,18 @@ def rounded(value: float | None) -> float | str:
     return "" if value is None else round(value, DIGITS) + 0.0
 
 
-@lru_cache(maxsize=2)  # every estimate on the same groups has the same resamples
 def draw_groups(groups: int, resamples: int, seed: int) -> Floats:
-    """Return how often each group is drawn in each resample, (resamples, groups), read-only."""
+    """Return how often each group is drawn in each resample, (resamples, groups)."""
+    return _drawn(groups, resamples, seed).astype(np.float64)
+
+
+@lru_cache(maxsize=16)  # every estimate on as many groups has the same resamples
+def _drawn(groups: int, resamples: int, seed: int) -> npt.NDArray[np.uint16]:
     generator = np.random.default_rng(seed)
-    drawn = np.empty((resamples, groups))
+    drawn = np.empty((resamples, groups), dtype=np.uint16)
     for block in np.array_split(drawn, -(-drawn.size // BLOCK)):
         cells = generator.integers(groups, size=block.shape) + groups * np.arange(len(block))[:, None]
         block[:] = np.bincount(cells.ravel(), minlength=block.size).reshape(block.shape)
-    drawn.flags.writeable = False
     return drawn
 
 
