@@ -206,6 +206,27 @@ rule estimate_frontier:
         "../workflow/scripts/estimate_frontier.py"
 
 
+rule estimate_wins:
+    """Estimate how often a judge finds a policy's answer better than the base's."""
+    input:
+        samples=JUDGED_SAMPLES,
+        judged=JUDGED_ANSWERS,
+    output:
+        wins="results/analysis/wins.csv",
+    log:
+        "results/logs/estimate_wins.log",
+    benchmark:
+        "results/benchmarks/estimate_wins.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("estimate_wins.py"),
+        judge=ANSWER_JUDGE,
+        settings=config["analysis"],
+    script:
+        "../workflow/scripts/estimate_wins.py"
+
+
 rule collect_baselines:
     """Gather what guessing scores on every task."""
     input:

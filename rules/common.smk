@@ -94,7 +94,17 @@ FIGURES = [
     "costs",
     "funnel",
 ]
-TABLES = [*FIGURES, "subsets", "pairs", "ranks", "category_deltas", "calibration", "baselines", "noise"]
+TABLES = [
+    *FIGURES,
+    "subsets",
+    "pairs",
+    "ranks",
+    "category_deltas",
+    "calibration",
+    "baselines",
+    "noise",
+    "wins",
+]
 SEEDS = config["seeds"]
 SHARED = {key: config["train"][key] for key in ("budget", "reference_logps", "trackers")}
 SHARDS = range(config["rationales"]["shards"])
@@ -106,6 +116,8 @@ HINTED_TEACHERS = VLLM_TEACHERS if config["rationales"]["hint_failed"] else []
 HINTED_SHARDS = SHARDS if config["rationales"]["hint_failed"] else []
 JUDGE = config["rationales"]["judge"]
 JUDGES = [] if JUDGE is None else TEACHERS if JUDGE["by"] is None else [JUDGE["by"]]
+ANSWER_JUDGE = config["evaluation"]["judge"]
+ANSWER_JUDGES = [ANSWER_JUDGE["by"]] if ANSWER_JUDGE else []
 CANDIDATE_PROMPTS = sorted({*config["prompts"]["candidates"], *config["prompts"]["pinned"].values()})
 METHODS = methods_of(config)  # those of the config, and their rounds
 ROUNDS = rounds_of(config)
@@ -179,6 +191,16 @@ SAMPLES_AGAIN = [
     f"results/evaluation/{dataset}/{model}/again/{method}/seed-{seed}/{NOISE_FLOOR['task']}.parquet"
     for (dataset, model), method, seed in product(TRAINED, POLICIES, SEEDS)
     if NOISE_FLOOR
+]
+JUDGED_SAMPLES = [
+    f"results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{ANSWER_JUDGE['task']}.parquet"
+    for (dataset, model), method, seed in product(TRAINED, POLICIES, SEEDS)
+    if ANSWER_JUDGE
+]
+JUDGED_ANSWERS = [
+    f"results/evaluation/{dataset}/{model}/judge/{ANSWER_JUDGE['by']}/{ANSWER_JUDGE['task']}.jsonl"
+    for dataset, model in TRAINED
+    if ANSWER_JUDGE
 ]
 ANSWER_SCORES = [
     f"results/evaluation/{dataset}/{model}/scorers/{task}.parquet"

@@ -3,8 +3,13 @@
 INPUT   results/data/{dataset}/test.parquet, results/models/{model}/, results/adapters/…
 OUTPUT  results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{task}.json (lm-eval's layout)
         and {task}.parquet (one row per sample); the same for the reward model's pair accuracy;
-        results/evaluation/{dataset}/{model}/scorers/{task}.parquet (one row per scorer and answer)
+        results/evaluation/{dataset}/{model}/scorers/{task}.parquet (one row per scorer and answer);
+        results/evaluation/{dataset}/{model}/judge/{teacher}/{task}.jsonl (one row per reply of the judge)
 """
+
+
+localrules:
+    ask_judge_of_answers,  # where the driver runs there are a network and the key
 
 
 rule evaluate:
@@ -148,3 +153,66 @@ rule score_answers:
         hardware=config["hardware"],
     script:
         "../workflow/scripts/score_answers.py"
+
+
+rule judge_answers:
+    """Ask a teacher whose answer to a task is better, every trained policy's or the base's."""
+    input:
+        samples=collect(
+            "results/evaluation/{{dataset}}/{{model}}/{method}/seed-{seed}/{{task}}.parquet",
+            method=POLICIES,
+            seed=SEEDS,
+        ),
+        prompt=better_prompt,
+        adapter=teacher_adapter,
+        manifest=teacher_manifest,
+        snapshot=teacher_snapshot,
+    output:
+        judged="results/evaluation/{dataset}/{model}/judge/{teacher}/{task}.jsonl",
+    log:
+        "results/logs/judge_answers/{dataset}/{model}/{teacher}/{task}.log",
+    benchmark:
+        "results/benchmarks/judge_answers/{dataset}/{model}/{teacher}/{task}.tsv"
+    wildcard_constraints:
+        teacher=one_of(name for name in ANSWER_JUDGES if name in VLLM_TEACHERS),
+    conda:
+        "../envs/vllm.yaml"
+    resources:
+        gpu=gpus_of_teacher,
+    params:
+        code=code("judge_answers.py"),
+        teacher=sampling_of_teacher,
+        hardware=hardware_of_teacher,
+        settings=ANSWER_JUDGE,
+    script:
+        "../workflow/scripts/judge_answers.py"
+
+
+rule ask_judge_of_answers:
+    """Ask a teacher behind an API the same about the answers to a task."""
+    input:
+        samples=collect(
+            "results/evaluation/{{dataset}}/{{model}}/{method}/seed-{seed}/{{task}}.parquet",
+            method=POLICIES,
+            seed=SEEDS,
+        ),
+        prompt=better_prompt,
+    output:
+        judged="results/evaluation/{dataset}/{model}/judge/{teacher}/{task}.jsonl",
+        ledger="results/evaluation/{dataset}/{model}/judge/{teacher}/{task}.ledger.json",
+    log:
+        "results/logs/ask_judge_of_answers/{dataset}/{model}/{teacher}/{task}.log",
+    benchmark:
+        "results/benchmarks/ask_judge_of_answers/{dataset}/{model}/{teacher}/{task}.tsv"
+    wildcard_constraints:
+        teacher=one_of(name for name in ANSWER_JUDGES if name in API_TEACHERS),
+    conda:
+        "../envs/api.yaml"
+    resources:
+        api=1,
+    params:
+        code=code("ask_judge_of_answers.py"),
+        teacher=lookup(dpath="teachers/{teacher}", within=config),
+        settings=ANSWER_JUDGE,
+    script:
+        "../workflow/scripts/ask_judge_of_answers.py"

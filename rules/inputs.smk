@@ -81,6 +81,11 @@ def compare_prompt(wildcards):
     return [prompt_file(JUDGE["compare"]["prompt"])] if JUDGE["compare"] else []
 
 
+def better_prompt(wildcards):
+    """Return the prompt file that shows a judge two answers."""
+    return prompt_file(ANSWER_JUDGE["prompt"])
+
+
 def prices_of_teachers(wildcards):
     """Return what each teacher behind an API asks for a million tokens, US dollars."""
     apis = {name: config["teachers"][name] for name in API_TEACHERS}

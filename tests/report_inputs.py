@@ -112,6 +112,24 @@ def tables() -> dict[str, list[dict[str, str]]]:
             for s in ("all", "1")
         ],
         "sweeps": [trial(0, "0.1", 0.6), trial(1, "0.3", 0.7), trial(2, "0.9", None)],
+        "wins": [
+            {k: v for k, v in TASK.items() if k != "metric"}
+            | KIND
+            | {"judge": "tiny", "method": "dpo", "seed": s, "n": "40", "groups": "20"}
+            | {"wins": "24", "losses": "6", "split": "5", "equal": "4", "unparsed": "1"}
+            | {
+                "win": "0.730769",
+                "win_low": "0.6",
+                "win_high": "0.85",
+                "seeds_low": "0.5",
+                "seeds_high": "0.9",
+            }
+            | {"seeds": "2", "seed_sd": "0.1", "first_share": "0.62", "words": "12.5"}
+            | {"equal_length": "0.66" if s == "all" else "", "equal_length_low": "0.55" if s == "all" else ""}
+            | {"equal_length_high": "0.75" if s == "all" else "", "equal_length_interval": "n/a (constant)"}
+            | {"exact": "16", "agreement": "0.75", "agreement_low": "0.5", "agreement_high": "0.95"}
+            for s in ("all", "1")
+        ],
         "curves": [
             counts | {"seed": s, "step": str(n), "value": str(1 / n)} for s in "12" for n in (1, 2, 4)
         ],

@@ -36,6 +36,7 @@ def test_shipped_studies_are_sound(study):
     assert study_problems(yaml.safe_load(study.read_text()), SCHEMA, [study], ROOT) == []
 
 
+DUELS = "{by: tiny, prompt: better, task: logicbench_greedy, temperature: 0.0, problems: 40}"
 CASES = {
     "no such trainer": ("  dpo:\n", "  dpo_ipo:\n", "methods.dpo_ipo: not a known key. Did you mean 'dpo'?"),
     "typo in a key": ("  dpo:\n", "  dop:\n", "methods.dop: not a known key. Did you mean 'dpo'?"),
@@ -122,6 +123,36 @@ CASES = {
         "judge: null",
         "judge: {by: null, temperature: 0.0, compare: null}",
         "rationales.judge: key 'entails' is missing.",
+    ),
+    "an unknown judge of answers": (
+        "judge: null\n  scorers",
+        f"judge: {DUELS.replace('tiny', 'tinny')}\n  scorers",
+        "evaluation.judge.by: 'tinny' is not among teachers. Did you mean 'tiny'?",
+    ),
+    "a judge of answers to no task": (
+        "judge: null\n  scorers",
+        f"judge: {DUELS.replace('_greedy', '_gready')}\n  scorers",
+        "evaluation.judge.task: 'logicbench_gready' is not among evaluation.tasks. Did you mean",
+    ),
+    "a judge of options": (
+        "judge: null\n  scorers",
+        f"judge: {DUELS.replace('logicbench_greedy', 'piqa')}\n  scorers",
+        "evaluation.judge.task: 'piqa' scores options and has no answers in words.",
+    ),
+    "a judge of answers that is shown explanations": (
+        "judge: null\n  scorers",
+        f"judge: {DUELS.replace('better', 'sounder')}\n  scorers",
+        "evaluation.judge.prompt: prompt 'sounder' sees choices, context, question, which it may not here.",
+    ),
+    "a judge of answers that is shown none": (
+        "judge: null\n  scorers",
+        f"judge: {DUELS.replace('better', 'nothing')}\n  scorers",
+        "evaluation.judge.prompt: there is no file config/prompts/nothing.j2.",
+    ),
+    "a judge of no problem": (
+        "judge: null\n  scorers",
+        f"judge: {DUELS.replace('40', '0')}\n  scorers",
+        "evaluation.judge.problems: found 0.",
     ),
     "a candidate shown a rationale": (
         "candidates: [cot, direct]",
@@ -549,7 +580,7 @@ JUDGING = "judge: {by: tiny, temperature: 0.0, entails: entails, compare: {promp
 
 def test_a_judge_and_its_flags(tmp_path):
     flags = "drop: [unsupported, outjudged]"
-    study = DEMO.read_text().replace("judge: null", JUDGING).replace("drop: []", flags)
+    study = DEMO.read_text().replace("judge: null", JUDGING, 1).replace("drop: []", flags)
     assert study_problems(yaml.safe_load(study), SCHEMA, [DEMO], ROOT) == []
     alone = study.replace("compare: {prompt: sounder, pairs: 1}", "compare: null")
     (line,) = study_problems(yaml.safe_load(alone), SCHEMA, [DEMO], ROOT)
@@ -564,6 +595,17 @@ def test_a_judge_and_its_flags(tmp_path):
         "Fix: take it off the list, or leave out rounds."
         for i, flag in enumerate(("unsupported", "outjudged"))
     ]
+
+
+def test_a_judge_of_answers(tmp_path):
+    study = DEMO.read_text().replace("judge: null\n  scorers", f"judge: {DUELS}\n  scorers")
+    assert study_problems(yaml.safe_load(study), SCHEMA, [DEMO], ROOT) == []
+    blind = tmp_path / "config/prompts/better.j2"
+    blind.parent.mkdir(parents=True)
+    blind.write_text("{# sees: asked #}{{ asked }}")
+    lines = study_problems(yaml.safe_load(study), SCHEMA, [DEMO], tmp_path)
+    expected = "evaluation.judge.prompt: prompt 'better' does not see the first and the second."
+    assert any(expected in line for line in lines)
 
 
 def test_the_flags_that_may_be_dropped_are_all_but_truncated():

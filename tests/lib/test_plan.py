@@ -91,7 +91,7 @@ def test_what_is_fetched_is_listed_with_its_size_and_licence(tmp_path: Path) -> 
 # The demo, which was measured, does not run them: they wait for a network, a hub or a wish.
 NOT_IN_THE_DEMO = {
     *("fetch_dataset", "fetch_model", "ask_prompts", "ask_teacher", "hint_failed"),
-    *("judge_rationales", "ask_judge"),
+    *("judge_rationales", "ask_judge", "judge_answers", "ask_judge_of_answers"),
     *("fetch_adapter", "check_round"),
     *("take_given_pairs", "take_prompts", "export_preferences"),
     *("merge_adapter", "push_adapter"),

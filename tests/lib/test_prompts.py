@@ -10,13 +10,13 @@ from workflow.lib.answers import parse_choice
 from workflow.lib.errors import DataError
 from workflow.lib.examples import Example
 from workflow.lib.prompts import PromptFile
-from workflow.lib.sights import COMPARER, HINTED, JUDGE, STUDENT, TEACHER, sights_of
+from workflow.lib.sights import COMPARER, HINTED, JUDGE, RIVALS, STUDENT, TEACHER, sights_of
 
 SHIPPED = sorted((Path(__file__).parents[2] / "config/prompts").glob("*.j2"))
 FOR_STUDENTS = [path for path in SHIPPED if set(sights_of(path.read_text())) <= set(STUDENT)]
-ASKING = [path for path in SHIPPED if path.stem != "text"]  # which is continued, not answered
+ASKING = [path for path in SHIPPED if path.stem not in ("text", "better")]  # continued; shown a user turn
 WITH_GOLD = [path for path in SHIPPED if "answer" in sights_of(path.read_text())]
-EVERY = (*HINTED, *JUDGE, *COMPARER)
+EVERY = (*HINTED, *JUDGE, *COMPARER, *RIVALS)
 EXAMPLE = Example("Ann ran.", "Did Ann walk?", ["yes", "no"], "no")
 
 
@@ -34,6 +34,7 @@ class Asked:
     stated: str = "yes"
     first: str = "One."
     second: str = "Two."
+    asked: str = "It rains. Is it wet?"
 
 
 def prompt(folder: Path, text: str, *may_see: str) -> PromptFile:
@@ -49,6 +50,7 @@ def shown(path: Path, asked: Asked) -> str:
 def test_the_shipped_prompts_and_what_they_see():
     assert {path.stem: sights_of(path.read_text()) for path in SHIPPED} == {
         "answer_conditioned": (*STUDENT, "answer"),
+        "better": RIVALS,
         "cot": STUDENT,
         "direct": STUDENT,
         "entails": JUDGE,
@@ -121,7 +123,9 @@ def test_a_judge_is_shown_the_steps_and_the_answer_and_another_one_two_texts():
     assert told in shown(files["entails"], Asked())
     told = "The first explanation:\nOne.\n\nThe second explanation:\nTwo.\n"
     assert told in shown(files["sounder"], Asked())
-    for stem in ("entails", "sounder"):
+    told = "This was asked:\nIt rains. Is it wet?\n\nThe first answer:\nOne.\n\nThe second answer:\nTwo.\n"
+    assert told in shown(files["better"], Asked())
+    for stem in ("entails", "sounder", "better"):
         with pytest.raises(DataError, match="field 'sees'"):
             PromptFile(files[stem], HINTED)
 

@@ -12,6 +12,7 @@ from workflow.lib.tables import (
     label_tables,
     sweep_tables,
     teacher_tables,
+    win_tables,
 )
 
 
@@ -112,6 +113,16 @@ def test_the_chosen_trial_and_those_tied_with_the_best_are_marked() -> None:
     assert texts(table.rows)[0][3:9] == ["60.0", "[55.0, 65.0]", "−10.0", "[−15.0, −5.0]", "200", "100"]
     (plain,) = sweep_tables(rows)
     assert plain.rows[0][-2] == Cell("")
+
+
+def test_wins_stand_with_what_tells_of_the_judge_and_say_why_a_rate_is_missing() -> None:
+    (table,) = win_tables(tables()["wins"])
+    whole, seed = texts(table.rows)
+    assert whole[7:9] == ["66.0", "[55.0, 75.0]"]
+    assert seed == [
+        *("logicbench", "tiny", "DPO", "1", "73.1", "[60.0, 85.0]", "[50.0, 90.0]"),
+        *("–", "n/a (constant)", "24", "6", "5", "4", "1", "62.0", "75.0", "[50.0, 95.0]", "16"),
+    ]
 
 
 def test_nothing_run_gives_no_table() -> None:

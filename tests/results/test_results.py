@@ -36,6 +36,9 @@ COLUMNS = {
     "noise": "dataset model task method kind seeds n groups delta low high interval changed reworded",
     "frontier": "dataset model task scorer method seed n groups reward reward_low reward_high delta low high "
     "interval seeds seed_sd seeds_low seeds_high win win_low win_high kl kl_low kl_high tokens",
+    "wins": "dataset model task judge method seed n groups wins losses split equal unparsed win win_low "
+    "win_high interval seeds seed_sd seeds_low seeds_high first_share words equal_length equal_length_low "
+    "equal_length_high equal_length_interval exact agreement agreement_low agreement_high",
     "baselines": "task dataset baseline n groups accuracy low high interval chance majority looks_at",
     "scaling": "dataset model task method trainer share rows delta low high interval n groups",
     "efficiency": "dataset model task method builds_on delta low high interval n groups quantity cost "
@@ -109,6 +112,10 @@ MAY_BE_EMPTY = {
     "frontier": (
         lambda config, _: not any(task["scorers"] for task in config["evaluation"]["tasks"].values()),
         "no scorer scores answers in this study",
+    ),
+    "wins": (
+        lambda config, _: config["evaluation"]["judge"] is None,
+        "no judge compared answers in this study",
     ),
     "noise": (
         lambda config, _: len(config["seeds"]) == 1 and config["evaluation"]["noise_floor"] is None,
@@ -289,6 +296,20 @@ def test_wins_are_shares_and_the_base_has_not_moved(tables):
             assert share, f"{where('frontier', row)}: {name} is {row[name]}"
         still = row["method"] != "base" or row["kl"] in ("", "0.0")
         assert still, f"{where('frontier', row)}: the base has moved by {row['kl']} nats"
+
+
+def test_every_judged_pair_has_one_end_and_the_ends_make_the_win_rate(tables):
+    for row in tables["wins"]:
+        ends = {name: int(row[name]) for name in ("wins", "losses", "split", "equal", "unparsed")}
+        assert sum(ends.values()) == int(row["n"]), f"{where('wins', row)}: {ends} of {row['n']}"
+        known = int(row["n"]) - ends["unparsed"]
+        expected = (ends["wins"] + (ends["split"] + ends["equal"]) / 2) / known if known else None
+        found = float(row["win"]) if row["win"] else None
+        same = found == expected or abs(found - expected) < ROUNDING
+        assert same, f"{where('wins', row)}: the win rate is not {expected}"
+        for name in ("first_share", "equal_length", "agreement"):
+            share = not row[name] or 0 <= float(row[name]) <= 1
+            assert share, f"{where('wins', row)}: {name} is {row[name]}"
 
 
 def test_primary_comparison_is_marked_and_no_other(tables, config):

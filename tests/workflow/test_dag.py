@@ -26,7 +26,7 @@ DEMO_JOBS = {
     "evaluate_rewards": 2,  # seeds, on the one task that asks for it
     **{"estimate_scores": 1, "compare_methods": 1, "compare_subsets": 1, "estimate_rewards": 1},
     **{"collect_sweeps": 1, "collect_curves": 1, "collect_costs": 1, "collect_funnel": 1},
-    **{"collect_examples": 1, "collect_provenance": 1, "pack_samples": 1},
+    **{"collect_examples": 1, "collect_provenance": 1, "pack_samples": 1, "estimate_wins": 1},
     "plot": 8,
     "check_results": 1,
     **{"write_methods": 1, "render_report": 1, "write_crate": 1},
@@ -51,6 +51,7 @@ FLAGSHIP_JOBS = {
 ON_REQUEST = {"export_preferences", "merge_adapter", "push_adapter"}  # targets of their own
 # Where a dataset brings its pairs or texts along; where failed problems are asked again with a hint.
 OF_OTHER_STUDIES = {"take_given_pairs", "take_prompts", "hint_failed", "judge_rationales", "ask_judge"}
+OF_OTHER_STUDIES |= {"judge_answers", "ask_judge_of_answers"}
 OF_ROUNDS = {"sample_round", "hint_round", "verify_round", "pair_round", "check_round"}
 for generated in ("generate_dataset", "pretrain_model"):
     del FLAGSHIP_JOBS[generated]
@@ -145,7 +146,7 @@ def test_a_dataset_with_pairs_or_texts_of_its_own_asks_no_teacher(tmp_path, stra
         ("far", None, {"ask_judge": 2}),
     ],
 )
-def test_judges_stand_between_the_samples_and_their_verification(tmp_path, by, hint, asked):
+def test_judges_stand_between_what_they_read_and_what_reads_them(tmp_path, by, hint, asked):
     study = demo_config()
     flagship = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     study["teachers"]["far"] = flagship["teachers"]["gpt-4o"]
@@ -154,6 +155,8 @@ def test_judges_stand_between_the_samples_and_their_verification(tmp_path, by, h
         "judge": {"by": by, "temperature": 0.0, "entails": "entails", "compare": compare},
         "hint_failed": hint,
     }
+    judge = {"by": by or "tiny", "prompt": "better", "task": "logicbench_sampled"}
+    study["evaluation"]["judge"] = {**judge, "temperature": 0.0, "problems": 9}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     counts, edges = plan(str(tmp_path / "study.yaml"), tmp_path)
     rules = ("judge_rationales", "ask_judge", "hint_failed")
@@ -166,6 +169,13 @@ def test_judges_stand_between_the_samples_and_their_verification(tmp_path, by, h
         assert both == every
     if hint:
         assert ("hint_failed", "judge_rationales") in edges
+    rule, models = ("ask_judge_of_answers", set()) if by == "far" else ("judge_answers", {"pretrain_model"})
+    assert counts["judge_answers"] + counts["ask_judge_of_answers"] == 1  # one dataset, one model
+    assert {edge for edge in edges if {rule, "estimate_wins"} & set(edge)} == {
+        *((before, rule) for before in ("evaluate", *models)),
+        *((before, "estimate_wins") for before in ("evaluate", rule)),
+        *(("estimate_wins", after) for after in ("check_results", "render_report")),
+    }
 
 
 def test_a_training_asks_for_a_gpu_and_a_core_per_process(tmp_path):

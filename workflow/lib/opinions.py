@@ -47,7 +47,7 @@ class JudgeSettings:
 
     def once(self, teacher: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings of a teacher that replies once to each question."""
-        return {**teacher, "samples": 1, "temperature": self.temperature}
+        return once(teacher, self.temperature)
 
     def pairs(self) -> int:
         """Return how many pairs of each problem are compared at most."""
@@ -84,6 +84,11 @@ class Candidate:
     problem: Problem
     parsed: str
     right: bool
+
+
+def once(teacher: Mapping[str, Any], temperature: float) -> dict[str, Any]:
+    """Return the settings of a teacher that replies once to each question, as a judge does."""
+    return {**teacher, "samples": 1, "temperature": temperature}
 
 
 def spoken(text: str) -> str:

@@ -29,6 +29,17 @@ class Asked(Protocol):
     def choices(self) -> list[str]: ...  # noqa: D102
 
 
+class Rivals(Protocol):
+    """Two answers to one user turn."""
+
+    @property
+    def asked(self) -> str: ...  # noqa: D102
+    @property
+    def first(self) -> str: ...  # noqa: D102
+    @property
+    def second(self) -> str: ...  # noqa: D102
+
+
 Solved = Callable[[Any], Sequence[Example]]  # from a problem to the solved examples to show with it
 
 
@@ -45,6 +56,7 @@ SHOWN: dict[str, Callable[[Any], object]] = {
     "category": _in_words("category"),
     "answer": attrgetter("answer"),
     **{name: attrgetter(name) for name in ("steps", "stated", "first", "second")},  # of rationales
+    "asked": attrgetter("asked"),
 }
 
 
@@ -83,8 +95,8 @@ class PromptFile:
         except TemplateError as error:
             raise DataError(f"{path}: not a prompt template: {error}. Fix: mend the file.") from error
 
-    def render(self, asked: Asked) -> str:
-        """Return the user turn that asks a problem, without surrounding white space."""
+    def render(self, asked: Asked | Rivals) -> str:
+        """Return the user turn that asks a problem, or about answers, without surrounding white space."""
         shown = {name: self._shown[name](asked) for name in self.sees}
         try:
             return self._template.render(shown).strip()

@@ -154,7 +154,7 @@ class Rationale:
 
 @dataclass(frozen=True)
 class Opinion:
-    """What a judge replied about one rationale, or about two of one problem in one order."""
+    """What a judge replied about one rationale, or about two (or two answers) to one problem in one order."""
 
     rationale_id: str  # the one it is about, or the one shown first
     against: str  # the one shown second; empty where it is about one

@@ -7,7 +7,7 @@ from typing import Any
 
 from workflow.lib.families import REWARD, family, rewards_among
 from workflow.lib.rounds import rounds_of
-from workflow.lib.sights import COMPARER, HINTED, JUDGE, MUST_SEE, STUDENT, TEACHER, sights_of
+from workflow.lib.sights import COMPARER, HINTED, JUDGE, MUST_SEE, RIVALS, STUDENT, TEACHER, sights_of
 from workflow.lib.trials import FIXED, MOST_TRIALS, number_of
 
 Keys = tuple[str | int, ...]
@@ -33,6 +33,8 @@ REFERENCES = {
     "evaluation.scorers.*.model": "models",
     "evaluation.scorers.*.method": "methods",
     "evaluation.noise_floor.task": "evaluation.tasks",
+    "evaluation.judge.by": "teachers",
+    "evaluation.judge.task": "evaluation.tasks",
     "sweeps.task": "evaluation.tasks",
 }
 ROUNDS_TOO = ("study.primary.method", "study.primary.against")  # may name a round of a method
@@ -44,6 +46,7 @@ PROMPTS = {
     "rationales.hint_failed": HINTED,
     "rationales.judge.entails": JUDGE,
     "rationales.judge.compare.prompt": COMPARER,
+    "evaluation.judge.prompt": RIVALS,
 }
 # What adapters make that do not make problems; the registry itself is too heavy for the driver.
 RECORDS = {
@@ -136,6 +139,7 @@ def reference_problems(config: dict[str, Any], root: Path) -> Iterator[tuple[Key
     yield from _wrong_rewards(config)
     yield from _wrong_groups(config)
     yield from _wrong_scorers(config)
+    yield from _wrong_duels(config)
     yield from _wrong_sweeps(config)
     yield from _wrong_rounds(config)
     yield from _wrong_prompts(config, root)
@@ -302,6 +306,14 @@ def _wrong_scorers(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
     if floor and floor["evaluation_batch"] == config["hardware"]["evaluation_batch"]:
         where = ("evaluation", "noise_floor", "evaluation_batch")
         yield where, "expected another number than hardware.evaluation_batch, found the same."
+
+
+def _wrong_duels(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield a task whose answers are not in words, so that no judge can compare them."""
+    tasks = config["evaluation"]["tasks"]
+    for keys, name in values_at(config, "evaluation.judge.task"):
+        if name in tasks and tasks[name]["max_new_tokens"] == 0:
+            yield keys, f"'{name}' scores options and has no answers in words. Fix: name another task."
 
 
 def _wrong_sweeps(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:

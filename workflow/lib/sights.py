@@ -11,7 +11,13 @@ TEACHER = (*STUDENT, "rule", "category", "examples")  # examples are solved prob
 HINTED = (*TEACHER, "answer")  # gold: only for problems of train that failed, see ``workflow.lib.hints``
 JUDGE = (*STUDENT, "steps", "stated")  # one rationale, see ``workflow.lib.opinions``
 COMPARER = (*STUDENT, "first", "second")  # two rationales of one problem
-MUST_SEE = {HINTED: ("answer",), JUDGE: ("steps", "stated"), COMPARER: ("first", "second")}
+RIVALS = ("asked", "first", "second")  # two answers to one user turn, see ``workflow.lib.duels``
+MUST_SEE = {
+    HINTED: ("answer",),
+    JUDGE: ("steps", "stated"),
+    COMPARER: ("first", "second"),
+    RIVALS: ("first", "second"),
+}
 
 HEADER = re.compile(r"\A\s*\{#-?\s*sees:(?P<names>[^#}]*?)-?#\}")
 

@@ -367,6 +367,41 @@ def frontier_tables(rows: Sequence[Row]) -> list[Table]:
     return by_place(rows, build, "What scorers make of the answers", "frontier")
 
 
+def win_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return what a judge makes of every policy's answers, and what tells how far to believe it."""
+
+    def build(some: Sequence[Row], caption: str, source: str) -> Table:
+        columns = {
+            "Task": [r["task"] for r in some],
+            "Judge": [r["judge"] for r in some],
+            "Method": [look(r["method"]).label for r in some],
+            "Seed": [r["seed"] for r in some],
+            "Wins over Base, %": [share(r["win"]) for r in some],
+            "Interval": [bracket(r["win_low"], r["win_high"]) for r in some],
+            "With other trainings": [bracket(r["seeds_low"], r["seeds_high"]) for r in some],
+            "At equal length, %": [share(r["equal_length"]) for r in some],
+            "Its interval": [
+                bracket(r["equal_length_low"], r["equal_length_high"])
+                if r["equal_length"]
+                else r["equal_length_interval"]
+                for r in some
+            ],
+            "Wins": [count(r["wins"]) for r in some],
+            "Losses": [count(r["losses"]) for r in some],
+            "Split": [count(r["split"]) for r in some],
+            "Equal": [count(r["equal"]) for r in some],
+            "Unparsed": [count(r["unparsed"]) for r in some],
+            "Names the first, %": [share(r["first_share"]) for r in some],
+            "Names the right one, %": [share(r["agreement"]) for r in some],
+            "Interval of that": [bracket(r["agreement_low"], r["agreement_high"]) for r in some],
+            "Right against wrong": [count(r["exact"]) for r in some],
+        }
+        note = "Split (the judge names another one in the other order) and equal count one half."
+        return table_of(caption, columns, words=("Judge", "Method", "Its interval"), source=source, note=note)
+
+    return by_place(rows, build, "Whose answer a judge finds better", "wins")
+
+
 def within(low: str, high: str) -> str:
     """Return the interval of a number that is no share."""
     return f"[{significant(low)}, {significant(high)}]" if low and high else "[no interval]"
@@ -743,6 +778,7 @@ def all_tables(
         "baselines": baseline_tables(rows["baselines"]),
         "noise": noise_tables(rows["noise"]),
         "frontier": frontier_tables(rows["frontier"]),
+        "wins": win_tables(rows["wins"]),
         "calibration": calibration_tables(rows["calibration"]),
         "lengths": length_tables(rows["lengths"]),
         "efficiency": efficiency_tables(rows["efficiency"]),
