@@ -150,6 +150,7 @@ rule score_answers:
         policies=POLICIES,
         seeds=SEEDS,
         scorers=scorers_of_task,
+        longest=lookup(dpath="evaluation/tasks/{task}/max_new_tokens", within=config),
         hardware=config["hardware"],
     script:
         "../workflow/scripts/score_answers.py"

@@ -19,6 +19,18 @@ STUDY = {
 }
 SCORES = {"base": 0.55, "sft": 0.64, "dpo": 0.72}
 MARGIN = 0.05  # half the width of every interval
+SPREAD = ("seeds", "seed_sd", "seeds_low", "seeds_high")
+
+
+def seeds(value: float) -> dict[str, str]:
+    """Return the spread over two seeds of ``value``, its interval twice as wide as the other one."""
+    ends = (value - 2 * MARGIN, value + 2 * MARGIN)
+    return dict(zip(SPREAD, ("2", "0.02", *(str(round(end, 6)) for end in ends)), strict=True))
+
+
+def without(row: dict[str, str], *columns: str) -> dict[str, str]:
+    """Return a row without some of its columns."""
+    return {name: cell for name, cell in row.items() if name not in columns}
 
 
 def score(method: str, seed: str = "all", **change: str) -> dict[str, str]:
@@ -26,12 +38,14 @@ def score(method: str, seed: str = "all", **change: str) -> dict[str, str]:
     estimate = SCORES[method]
     numbers = {"estimate": estimate, "low": estimate - MARGIN, "high": estimate + MARGIN}
     sizes = {"n": "400", "groups": "200"}
+    spread = seeds(estimate) if seed == "all" else dict.fromkeys(SPREAD, "")
     return (
         TASK
         | KIND
         | sizes
         | {k: str(v) for k, v in numbers.items()}
         | {"method": method, "seed": seed}
+        | spread
         | change
     )
 
@@ -41,9 +55,52 @@ def delta(method: str, against: str = "base", **change: str) -> dict[str, str]:
     gain = SCORES[method] - SCORES[against]
     numbers = {"delta": gain, "low": gain - MARGIN, "high": gain + MARGIN}
     sizes = {"n": "400", "groups": "200", "better": "60", "worse": "20", "detectable": "0.041"}
+    sizes |= {"gained": str(round(400 * gain) + 30), "lost": "30"}
     tests = {"p_mcnemar": "0.0001", "p_holm": "0.0003", "primary": "false"}
-    names = {"method": method, "against": against}
-    return TASK | KIND | sizes | tests | {k: str(v) for k, v in numbers.items()} | names | change
+    names = {"method": method, "against": against, "trained": "true"}
+    told = {k: str(v) for k, v in numbers.items()} | seeds(gain)
+    return TASK | KIND | sizes | tests | told | names | change
+
+
+def confidence(method: str, name: str, cell: str, estimate: float, **more: str) -> dict[str, str]:
+    """Return one row of a table on confidence, of a task that scores options, as read from the file."""
+    ends = {"low": str(round(estimate - MARGIN, 6)), "high": str(round(estimate + MARGIN, 6))}
+    sizes = {"n": "40", "groups": "20"}
+    about = RUN | {"task": "piqa", "method": method, name: cell}
+    return about | more | sizes | {"estimate": str(estimate)} | ends | KIND
+
+
+def length(method: str, answers: str, tokens: float, **rival: str) -> dict[str, str]:
+    """Return one row of lengths.csv as read from the file."""
+    ends = {"low": str(tokens - 2), "high": str(tokens + 2), "median": str(tokens - 1), "p95": "60.0"}
+    about = RUN | {"task": "logicbench", "method": method, "answers": answers, "n": "200", "groups": "100"}
+    none = dict.fromkeys(("delta", "delta_low", "delta_high", "correlation"), "")
+    return about | KIND | {"tokens": str(tokens)} | ends | none | rival
+
+
+def moved(method: str, seed: str, gain: float, kl: float) -> dict[str, str]:
+    """Return one row of frontier.csv as read from the file; the base gains nothing over itself."""
+    about = RUN | {"task": "logicbench", "scorer": "reward", "method": method, "seed": seed}
+    ends = {"reward": 1 + gain, "reward_low": 0.5 + gain, "reward_high": 1.5 + gain, "tokens": 12.5}
+    rival = {"delta": gain, "low": gain - 0.5, "high": gain + 0.5}
+    rival |= {"win": 0.75, "win_low": 0.7, "win_high": 0.8}
+    far = {"kl": kl, "kl_low": kl - 0.25, "kl_high": kl + 0.25}
+    spread = seeds(gain) if seed == "all" else dict.fromkeys(SPREAD, "") | {"seeds": "1"}
+    if method == "base":
+        rival, spread = dict.fromkeys(rival, ""), dict.fromkeys(SPREAD, "")
+        far = {"kl": 0.0, "kl_low": "", "kl_high": ""}
+    kind = KIND if rival["low"] != "" else {"interval": ""}
+    numbers = {name: str(value) for name, value in (ends | rival | far).items()}
+    return about | {"n": "400", "groups": "200"} | kind | spread | numbers
+
+
+def gain_for_cost(method: str, unit: str, cost: float, builds_on: str = "") -> dict[str, str]:
+    """Return one row of efficiency.csv as read from the file."""
+    row = delta(method)
+    names = ("dataset", "model", "task", "method", "delta", "low", "high", "interval", "n", "groups")
+    kept = {name: row[name] for name in names}
+    rates = {f"{name}_per_unit": str(float(row[name]) / cost) for name in ("delta", "low", "high")}
+    return kept | {"builds_on": builds_on, "quantity": unit, "cost": str(cost)} | rates
 
 
 def cost(method: str, seconds: float) -> dict[str, str]:
@@ -89,13 +146,13 @@ def tables() -> dict[str, list[dict[str, str]]]:
             delta("dpo", "sft", low="-0.01", p_holm="0.2"),
         ],
         "subsets": [
-            {k: v for k, v in score(m).items() if k not in ("seed", "metric")}
+            without(score(m), "seed", "metric", *SPREAD)
             | {"subset": subset, "delta": "0.17", "delta_low": "0.1", "delta_high": "0.24"}
             for m in SCORES
             for subset in ("all", "clean")
         ],
         "categories": [
-            {k: v for k, v in score(m).items() if k != "seed"} | {"category": c}
+            without(score(m), "seed", *SPREAD) | {"category": c}
             for m in SCORES
             for c in ("first_order", "rule:modus_tollens")
         ],
@@ -110,6 +167,77 @@ def tables() -> dict[str, list[dict[str, str]]]:
                 "margin": "1.84",
             }
             for s in ("all", "1")
+        ],
+        "pairs": [
+            without(delta(*two), "primary", "trained") | {"finding": found}
+            for two, found in (
+                (("sft", "base"), "better"),
+                (("dpo", "base"), "better"),
+                (("dpo", "sft"), "unclear"),
+            )
+        ],
+        "ranks": [
+            TASK | dict(zip(("method", "place_best", "place_worst", "ties", "estimate"), cells, strict=True))
+            for cells in (("dpo", *"12a", "0.72"), ("sft", *"12a", "0.64"), ("base", *"33b", "0.55"))
+        ],
+        "category_deltas": [
+            without(delta(m), "primary", "trained")
+            | {"field": "category", "category": c, "family": "4", "finding": "better"}
+            for c in ("first_order", "propositional")
+            for m in ("sft", "dpo")
+        ],
+        "calibration": [
+            confidence(m, "quantity", quantity, value)
+            for m in ("base", "dpo")
+            for quantity, value in (("accuracy", 0.6), ("calibration_error", 0.125))
+        ],
+        "reliability": [
+            confidence(m, "bin_low", low, right, bin_high=high, confidence=said)
+            for m in ("base", "dpo")
+            for low, high, said, right in (("0.5", "0.6", "0.55", 0.5), ("0.9", "1.0", "0.95", 0.75))
+        ],
+        "selective": [
+            confidence(m, "coverage", share, right, least_confidence=least)
+            for m in ("base", "dpo")
+            for share, least, right in (("0.5", "0.9", 0.8), ("1.0", "0.5", 0.6))
+        ],
+        "lengths": [
+            *(length("base", kind, n) for kind, n in (("all", 20.0), ("right", 18.0), ("wrong", 22.0))),
+            length("dpo", "all", 30.0, delta="10.0", delta_low="8.0", delta_high="12.0", correlation="0.25"),
+            *(length("dpo", kind, n) for kind, n in (("right", 28.0), ("wrong", 34.0))),
+        ],
+        "noise": [
+            without(TASK, "metric")
+            | KIND
+            | {"method": "dpo", "kind": kind, "seeds": of, "n": "200", "groups": "100", "changed": "0.04"}
+            | {"reworded": "0.31", "delta": "0.02", "low": "-0.01", "high": "0.05"}
+            for kind, of in (("another seed", "1 2"), ("other batches", "1"))
+        ],
+        "frontier": [
+            moved(m, seed, gain, kl)
+            for m, gain, kl in (("base", 0.0, 0.0), ("dpo", 1.5, 2.5))
+            for seed in ("all", "1", "2")
+        ],
+        "baselines": [
+            {"task": "logicbench", "dataset": "logic", "baseline": "always no", "n": "375", "groups": "190"}
+            | {"accuracy": "0.512", "low": "0.46", "high": "0.56", "chance": "0.5", "majority": "0.512"}
+            | KIND
+            | {"looks_at": "nothing"}
+        ],
+        "efficiency": [
+            gain_for_cost("sft", "hours", 0.5),
+            gain_for_cost("dpo", "hours", 2.0, "sft"),
+            gain_for_cost("dpo", "kWh", 0.25, "sft"),
+        ],
+        "scaling": [
+            {name: delta("sft")[name] for name in ("dataset", "model", "task", "interval", "n", "groups")}
+            | {"method": method, "trainer": method[:3], "share": share, "rows": rows}
+            | {"delta": gain, "low": low, "high": high}
+            for method, share, rows, gain, low, high in (
+                ("sft", "1.0", "600", "0.09", "0.04", "0.14"),
+                ("sft-quarter", "0.25", "150", "0.04", "-0.01", "0.09"),
+                ("dpo", "1.0", "400", "0.17", "0.12", "0.22"),
+            )
         ],
         "sweeps": [trial(0, "0.1", 0.6), trial(1, "0.3", 0.7), trial(2, "0.9", None)],
         "wins": [

@@ -14,9 +14,14 @@ pytestmark = pytest.mark.demo
 
 AFTER_SCORES = Counter(
     {
+        "evaluate_again": 1,
+        "score_answers": 1,
         "estimate_scores": 1,
         "compare_methods": 1,
+        "compare_categories": 1,
         "compare_subsets": 1,
+        "rank_methods": 1,
+        **{f"estimate_{name}": 1 for name in ("calibration", "lengths", "noise", "frontier", "efficiency")},
         "collect_examples": 1,
         "collect_provenance": 1,
         "check_results": 1,
@@ -84,7 +89,7 @@ def test_every_file_of_the_report_is_there(demo):
     results = demo.root / "results"
     figures = {path.suffix for path in results.glob("figures/accuracy.*")}
     assert figures == {".svg", ".pdf", ".png", ".csv", ".json"}
-    assert len(list(results.glob("figures/*.pdf"))) == 8
+    assert len(list(results.glob("figures/*.pdf"))) == 13
     page = (results / "report.html").read_text()
     assert len(page) < 10_000_000 and "not run" not in page
     assert read_json(results / "checks.json")["failed"] == 0
@@ -116,7 +121,7 @@ def test_touching_and_commenting_and_cloning_run_nothing(study, tmp_path):
 def test_a_new_beta_runs_dpo_its_scores_and_what_follows(study):
     study.change("config/demo.yaml", "beta: 0.1", "beta: 0.2")
     curves_and_costs = Counter({"collect_curves": 1, "collect_costs": 1})
-    figures = Counter({"plot": 5})  # all but funnel, rewards and sweeps
+    figures = Counter({"plot": 10})  # all but funnel, rewards and sweeps
     assert study.planned() == Counter({"train": 2, "evaluate": 4}) + AFTER_SCORES + curves_and_costs + figures
     listed = study.run("--dry-run")
     assert {line.split("/")[-2] for line in listed.splitlines() if "log: results/logs/train/" in line} == {
@@ -125,11 +130,11 @@ def test_a_new_beta_runs_dpo_its_scores_and_what_follows(study):
 
 
 EDITS = {
-    "figures": ("workflow/lib/figures.py", Counter({"plot": 8, "render_report": 1})),
+    "figures": ("workflow/lib/figures.py", Counter({"plot": 13, "render_report": 1})),
     "one figure": ("workflow/scripts/plot_costs.py", Counter({"plot": 1, "render_report": 1})),
     "one method": (
         "workflow/scripts/train_orpo.py",
-        Counter({"train": 2, "evaluate": 4, "plot": 5, "collect_curves": 1, "collect_costs": 1})
+        Counter({"train": 2, "evaluate": 4, "plot": 10, "collect_curves": 1, "collect_costs": 1})
         + AFTER_SCORES,
     ),
 }
@@ -146,7 +151,7 @@ def test_the_plan_ends_a_dry_run(study):
     study.change("config/demo.yaml", "beta: 0.1", "beta: 0.2")
     lines = study.run("--dry-run").splitlines()
     (plan,) = [line for line in lines if line.startswith("Plan:")]
-    assert "2 trainings, 4 evaluations" in plan
+    assert "2 trainings, 5 evaluations" in plan
     assert any(line.startswith("Time: about") for line in lines)
     assert any(line.startswith("Disk: about") for line in lines)
 

@@ -27,7 +27,7 @@ def rounds(tmp_path_factory: pytest.TempPathFactory, snapshot) -> Study:
     sampled = {"samples": 4, "temperature": 0.7, "top_p": 1.0, "max_tokens": 64, "seed": 3}
     study["rounds"] = {"dpo": {"count": 2, "start_from": "previous", **sampled, "max_yield_drop": 0.9}}
     task = study["evaluation"]["tasks"]["logicbench_greedy"]
-    study["evaluation"]["tasks"] = {"logicbench_greedy": task}
+    study["evaluation"] |= {"tasks": {"logicbench_greedy": task}, "scorers": {}}  # no reward model is trained
     study["study"]["primary"] = {"task": "logicbench_greedy", "method": "dpo-round-2", "against": "sft"}
     made = clone_with(tmp_path_factory.mktemp("rounds") / "clone", study)
     made.run()

@@ -8,13 +8,8 @@ pytestmark = pytest.mark.demo
 
 # What tells of time, memory or versions; everything else must repeat.
 TIMED = (
-    "logs/",
-    "benchmarks/",
-    "analysis/costs",
-    "analysis/provenance",
-    "figures/costs",
-    "report.html",
-    "ro-crate",
+    *("logs/", "benchmarks/", "analysis/costs", "analysis/efficiency", "analysis/provenance"),
+    *("figures/costs", "figures/efficiency", "report.html", "ro-crate"),
 )
 TIMED_NAMES = ("run.json", ".snakemake_timestamp", "checks.json")
 

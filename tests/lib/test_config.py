@@ -217,6 +217,61 @@ CASES = {
         "{kind: classifier, weight: 1.0, model: bert, label: POSITIVE, output: logit, text: whole}",
         "methods.ppo.rewards[0].model: 'bert' is not among models.",
     ),
+    "a scorer that trains no reward model": (
+        "reward: {kind: adapter, method: reward}",
+        "reward: {kind: adapter, method: dpo}",
+        "evaluation.scorers.reward.method: 'dpo' is not a method that trains a reward model. Known: reward.",
+    ),
+    "a scorer that is no method": (
+        "reward: {kind: adapter, method: reward}",
+        "reward: {kind: adapter, method: rewards}",
+        "evaluation.scorers.reward.method: 'rewards' is not among methods. Did you mean 'reward'?",
+    ),
+    "an unknown scorer": (
+        "scorers: [reward]",
+        "scorers: [rewards]",
+        "evaluation.tasks.logicbench_sampled.scorers[0]: 'rewards' is not among evaluation.scorers. Did you",
+    ),
+    "a scorer of an unknown model": (
+        "reward: {kind: adapter, method: reward}",
+        "reward: {kind: classifier, model: bert, label: POSITIVE, output: logit, text: whole}",
+        "evaluation.scorers.reward.model: 'bert' is not among models.",
+    ),
+    "a metric by scorers without one": (
+        "dataset: puzzles, metric: accuracy",
+        "dataset: puzzles, metric: reward",
+        "evaluation.tasks.puzzles.scorers: nobody scores the answers. Fix: name a scorer.",
+    ),
+    "a metric by scorers of problems": (
+        "dataset: puzzles, metric: accuracy",
+        "dataset: puzzles, metric: reward",
+        "evaluation.tasks.puzzles.dataset: ",
+    ),
+    "answers that are neither right nor wrong, ranked": (
+        "dataset: logic, metric: accuracy, rewards: true",
+        "dataset: logic, metric: reward, rewards: true",
+        "evaluation.tasks.logicbench_sampled.rewards: no answer is right or wrong, so none can be ranked.",
+    ),
+    "answers that are neither right nor wrong, as the primary": (
+        "dataset: logic, metric: accuracy, rewards: true",
+        "dataset: logic, metric: reward, rewards: true",
+        "study.primary.task: the answers to 'logicbench_sampled' are neither right nor wrong. Fix: name",
+    ),
+    "answers that are neither right nor wrong, asked again": (
+        "dataset: logic, metric: accuracy, rewards: false",
+        "dataset: logic, metric: reward, rewards: false",
+        "evaluation.noise_floor.task: the answers to 'logicbench_greedy' are neither right nor wrong.",
+    ),
+    "asked again in the same batches": (
+        "evaluation_batch: 48",
+        "evaluation_batch: 128",
+        "evaluation.noise_floor.evaluation_batch: expected another number than hardware.evaluation_batch",
+    ),
+    "asked again on no task": (
+        "noise_floor: {task: logicbench_greedy",
+        "noise_floor: {task: logicbench_greed",
+        "evaluation.noise_floor.task: 'logicbench_greed' is not among evaluation.tasks. Did you mean",
+    ),
     "unknown control": (
         "{kind: fixed}",
         "{kind: fix}",
@@ -310,6 +365,28 @@ def test_a_margin_that_is_made_may_count(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text(text)
     assert study_problems(yaml.safe_load(text), SCHEMA, [path], ROOT) == []
+
+
+def test_a_sweep_needs_answers_that_are_right_or_wrong():
+    study = yaml.safe_load(DEMO.read_text())
+    study["sweeps"] = {
+        "methods": {"dpo": {"beta": [0.1, 0.3]}},
+        **{"seed": 1, "task": "logicbench_greedy", "problems": 40, "rule": "best_accuracy"},
+        "intervals": {"resamples": 200, "confidence": 0.95, "seed": 3},
+    }
+    assert study_problems(study, SCHEMA, [DEMO], ROOT) == []
+    study["evaluation"]["tasks"]["logicbench_greedy"] |= {"metric": "reward", "scorers": ["reward"]}
+    told = study_problems(study, SCHEMA, [DEMO], ROOT)
+    expected = "sweeps.task: the answers to 'logicbench_greedy' are neither right nor wrong."
+    assert any(expected in line for line in told)
+
+
+def test_nothing_need_be_asked_again_or_scored():
+    study = yaml.safe_load(DEMO.read_text())
+    study["evaluation"] |= {"noise_floor": None, "scorers": {}}
+    for task in study["evaluation"]["tasks"].values():
+        task["scorers"] = []
+    assert study_problems(study, SCHEMA, [DEMO], ROOT) == []
 
 
 SINGLES = {

@@ -4,11 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.random_adapters import HARDWARE
+from tests.random_adapters import HARDWARE, yes_no_problems
 from workflow.lib.errors import DataError
-from workflow.lib.evaluation import Job, Policy, Scored, Store, TaskSettings, generation_seed, policies_of
+from workflow.lib.evaluation import (
+    ASKED,
+    Job,
+    Policy,
+    Scored,
+    Store,
+    TaskSettings,
+    generation_seed,
+    policies_of,
+)
 from workflow.lib.harness import Task
-from workflow.lib.records import Sample
+from workflow.lib.parquet import write_parquet
+from workflow.lib.records import Passage, Problem, Sample, table
 
 DRAWN = Task("t", {"output_type": "generate_until", "generation_kwargs": {"do_sample": True}}, True)
 GREEDY = Task("t", {"output_type": "generate_until", "generation_kwargs": {"do_sample": False}}, True)
@@ -52,6 +62,19 @@ def test_methods_share_the_draws_of_a_seed_and_greedy_has_one() -> None:
     assert generation_seed(JOB, DRAWN, base) == generation_seed(JOB, DRAWN, trained)
     assert generation_seed(JOB, DRAWN, base) != generation_seed(JOB, DRAWN, other)
     assert generation_seed(JOB, GREEDY, base) == generation_seed(JOB, GREEDY, other) == 7
+
+
+def test_a_metric_decides_whether_problems_are_asked_or_passages_gone_on_from(tmp_path: Path) -> None:
+    problems = yes_no_problems(2)
+    passages = [
+        Passage("p1", "g1", "films", "positive", "", "It is good.", "It is", "positive", "made row 1")
+    ]
+    write_parquet(tmp_path / "problems.parquet", table(problems, Problem))
+    write_parquet(tmp_path / "passages.parquet", table(passages, Passage))
+    assert ASKED["accuracy"](tmp_path / "problems.parquet") == problems
+    (asked,) = ASKED["reward"](tmp_path / "passages.parquet")
+    assert (asked.problem_id, asked.group_id, asked.category) == ("p1", "g1", "positive")
+    assert (asked.question, asked.choices, asked.answer) == ("It is", [], None)
 
 
 def test_the_store_returns_what_it_was_given(tmp_path: Path) -> None:

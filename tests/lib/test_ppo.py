@@ -15,10 +15,11 @@ from tests.training import HARDWARE, LORA, PPO, REWARD, job, parent, write_rows
 from workflow.lib.checkpoints import StopSignal
 from workflow.lib.kl import ESTIMATORS, adaptive, fixed
 from workflow.lib.models import load_base
+from workflow.lib.packing import pack
 from workflow.lib.ppo import Hyperparameters, Ppo, Team, optimise, picked, token_rewards
 from workflow.lib.records import Pair, Prompt
 from workflow.lib.rewards import KINDS, Asked, Episode, Means, Reward, Scorer, Special
-from workflow.lib.rollouts import VALUE, Crew, pack
+from workflow.lib.rollouts import VALUE, Crew
 from workflow.lib.samplers import CacheSampler
 from workflow.lib.values import VALUES
 from workflow.scripts import train_reward

@@ -1,4 +1,4 @@
-"""Rollouts: packing, sampling with a cache, adapters that share a base and do not touch each other."""
+"""Rollouts: sampling with a cache, adapters that share a base and do not touch each other."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from tests.training import HARDWARE, LORA, REWARD, job, parent, write_rows
 from workflow.lib.adapters import attach
 from workflow.lib.errors import IntegrityError
 from workflow.lib.models import load_base, load_scorer, load_tokenizer
+from workflow.lib.packing import pack
 from workflow.lib.records import Pair
 from workflow.lib.rollouts import REWARD as REWARD_NAME
-from workflow.lib.rollouts import VALUE, Crew, cut, pack
+from workflow.lib.rollouts import VALUE, Crew, cut
 from workflow.scripts import train_reward
 
 EOS, PAD, USER, ASSISTANT = 0, 0, 1, 2
 PROMPTS = [[USER, 40 + i, *[70] * i, EOS, ASSISTANT] for i in range(4)]
-YES, NO = True, False
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +35,6 @@ def reward(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> list[s
 @pytest.fixture
 def crew(tiny_llama: Path) -> Crew:
     return Crew(load_base(tiny_llama, HARDWARE), LORA, [], seed=1)
-
-
-def test_packing_marks_the_response():
-    packed = pack([[7, 8], [9]], [[5], [6, 6, 6]], pad=0)
-    assert packed.ids.tolist() == [[7, 8, 5, 0], [9, 6, 6, 6]]
-    # the mask is at the token before, whose state predicts it
-    assert packed.mask.tolist() == [[NO, YES, NO], [YES, YES, YES]]
 
 
 def test_a_response_ends_with_its_first_eos():

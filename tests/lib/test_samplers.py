@@ -12,8 +12,9 @@ from tests.tiny_llama import vllm_in_this_process
 from tests.training import HARDWARE, LORA
 from workflow.lib.errors import DependencyError
 from workflow.lib.models import load_base
+from workflow.lib.packing import pack
 from workflow.lib.rewards import Special
-from workflow.lib.rollouts import Crew, pack
+from workflow.lib.rollouts import Crew
 from workflow.lib.samplers import SAMPLERS, CacheSampler, Draw, VllmSampler, generator_of, seeds_of
 
 SPECIAL = Special(eos=0, pad=0, tail=[])

@@ -4,7 +4,7 @@ import pytest
 
 from tests.hand_samples import sample, write_samples
 from workflow.lib.errors import IntegrityError
-from workflow.lib.samples import grouped, load_samples, paired
+from workflow.lib.samples import grouped, load_samples, mean_score, paired
 
 
 def test_files_and_rows_keep_their_order(tmp_path):
@@ -43,3 +43,7 @@ def test_answers_without_a_partner_are_refused(other):
     ours = [sample(method="dpo", problem_id=p) for p in ("p1", "p2")]
     with pytest.raises(IntegrityError, match="samples of dpo and base on quiz"):
         paired(ours, [sample(problem_id=p) for p in other])
+
+
+def test_mean_score_is_that_of_the_answers():
+    assert mean_score([sample(score=score) for score in (1.0, 0.0, 0.5)]) == 0.5

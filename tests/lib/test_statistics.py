@@ -11,6 +11,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from workflow.lib import statistics
 from workflow.lib.statistics import (
     Settings,
+    average,
     balanced,
     detectable,
     difference,
@@ -91,6 +92,30 @@ def test_interval_of_equal_methods_is_not_empty():
 )
 def test_no_interval_comes_with_the_reason(scores, groups, value, reason):
     found = mean(array(*scores), groups, SETTINGS)
+    assert (found.value, found.low, found.high, found.error) == (value, None, None, None)
+    assert found.interval == reason
+
+
+def test_average_is_the_mean_of_numbers_without_bounds():
+    # Groups a = (12, 0) and b = (-3): drawn aa, ab or ba, bb, with the means 6, (12 + 0 - 3) / 3 and -3.
+    found = average(array(12, 0, -3), ["a", "a", "b"], SETTINGS)
+    assert (found.n, found.groups, found.value) == (3, 2, pytest.approx(3))
+    assert (found.low, found.high) == (-3, 6)
+    centre = (6 + 2 * 3 - 3) / 4
+    variance = ((6 - centre) ** 2 + 2 * (3 - centre) ** 2 + (-3 - centre) ** 2) / 4
+    assert found.error == pytest.approx(variance**0.5, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "groups", "value", "reason"),
+    [
+        ([7, 7], ["a", "b"], 7, "n/a (constant)"),
+        ([7, 5], ["a", "a"], 6, "n/a (1 group)"),
+        ([], [], None, "n/a (no answers)"),
+    ],
+)
+def test_an_average_without_an_interval_says_why(numbers, groups, value, reason):
+    found = average(array(*numbers), groups, SETTINGS)
     assert (found.value, found.low, found.high, found.error) == (value, None, None, None)
     assert found.interval == reason
 

@@ -1,6 +1,6 @@
 """Tables of the report: every cell is a cell of the CSV, rounded."""
 
-from tests.report_inputs import CARDS, CHECKS, EVIL, provenance, score, tables
+from tests.report_inputs import CARDS, CHECKS, EVIL, delta, provenance, score, tables
 from workflow.lib.tables import (
     MOST_ROWS,
     Cell,
@@ -12,6 +12,7 @@ from workflow.lib.tables import (
     label_tables,
     sweep_tables,
     teacher_tables,
+    transfer_tables,
     win_tables,
 )
 
@@ -21,13 +22,16 @@ def texts(rows: list[list[Cell]]) -> list[list[str]]:
 
 
 def test_the_headline_has_estimate_interval_gain_and_a_word() -> None:
-    (table,) = headline_tables(tables()["accuracy"], tables()["deltas"])
+    rows = tables()
+    (table,) = headline_tables(*(rows[name] for name in ("accuracy", "deltas", "baselines", "noise")))
     assert table.columns == ["Method", "logicbench (n = 400)"]
     to = "dataset=logic&model=tiny&task=logicbench&method="
     assert table.rows == [
         [Cell("Base"), Cell("55.0 [50.0, 60.0]", samples=f"{to}base")],
         [Cell("SFT"), Cell("64.0 [59.0, 69.0]", "+9.0 [4.0, 14.0], better", samples=f"{to}sft")],
         [Cell("DPO"), Cell("72.0 [67.0, 77.0]", "+17.0 [12.0, 22.0], better", "highest", f"{to}dpo")],
+        [Cell("Best guess"), Cell("51.2 [46.0, 56.0]", "always no")],
+        [Cell("Noise floor"), Cell("+2.0 [−1.0, 5.0]", "DPO, another seed")],
     ]
 
 
@@ -57,8 +61,9 @@ def test_a_cell_leads_to_the_samples_it_speaks_of_and_only_to_these() -> None:
 
 
 def test_a_method_without_a_score_on_a_task_is_not_run() -> None:
-    (table,) = headline_tables([score("base"), score("sft"), score("base", task="other")], [])
+    (table,) = headline_tables([score("base"), score("sft"), score("base", task="other")], [], [], [])
     assert texts(table.rows)[1] == ["SFT", "64.0 [59.0, 69.0]", "not run"]
+    assert texts(table.rows)[2:] == [["Best guess", "–", "–"], ["Noise floor", "–", "–"]]
 
 
 def test_every_table_is_there_and_has_the_values_of_its_file() -> None:
@@ -66,9 +71,44 @@ def test_every_table_is_there_and_has_the_values_of_its_file() -> None:
     assert {name: len(some) for name, some in found.items()} == dict.fromkeys(found, 1)
     last = {name: texts(some[0].rows)[-1] for name, some in found.items()}
     assert last["deltas"] == [
-        *("logicbench", "DPO", "SFT", "+8.0", "[−1.0, 13.0]", "400", "200", "60", "20"),
+        *("logicbench", "DPO", "SFT", "+8.0", "[−1.0, 13.0]", "[−2.0, 18.0]"),
+        *("400", "200", "60", "20"),
         *("<\u202f0.001", "0.200", "not detected", "exploratory"),
     ]
+    assert last["transfer"] == ["DPO", "+17.0"]
+    # 0.08 of 400 answers are 32 more gained than lost, 0.17 are 68
+    assert last["pairs"] == [
+        *("logicbench", "DPO", "SFT", "+8.0", "[3.0, 13.0]", "[−2.0, 18.0]", "62", "30"),
+        *("<\u202f0.001", "not detected"),
+    ]
+    assert last["category_deltas"] == [
+        *("logicbench", "propositional", "DPO", "Base", "+17.0", "[12.0, 22.0]", "[7.0, 27.0]", "98", "30"),
+        *("<\u202f0.001", "better"),
+    ]
+    assert texts(found["ranks"][0].rows) == [
+        ["logicbench", "DPO", "72.0", "1–2", "a"],
+        ["logicbench", "SFT", "64.0", "1–2", "a"],
+        ["logicbench", "Base", "55.0", "3", "b"],
+    ]
+    assert last["baselines"] == ["logicbench", "always no", "51.2", "[46.0, 56.0]", "50.0", "375", "nothing"]
+    assert last["noise"] == [
+        *("logicbench", "DPO", "other batches", "1", "+2.0", "[−1.0, 5.0]", "4.0", "31.0", "200"),
+    ]
+    frontier = texts(found["frontier"][0].rows)
+    assert frontier[-1] == [
+        *("logicbench", "reward", "DPO", "2", "2.50", "1.50", "[1.00, 2.00]", "75.0", "[70.0, 80.0]"),
+        *("2.50", "12.5", "400"),
+    ]
+    assert frontier[0][5:10] == ["–", "[no interval]", "–", "[no interval]", "0.000"]
+    assert last["calibration"] == ["piqa", "DPO", "calibration error", "12.5", "[7.5, 17.5]", "40"]
+    lengths = texts(found["lengths"][0].rows)
+    assert lengths[3][7:] == ["10.0", "[8.00, 12.0]", "0.250", "200"]
+    assert lengths[-1] == [
+        *("logicbench", "DPO", "wrong", "34.0", "[32.0, 36.0]", "33.0", "60.0", "–", "[no interval]", "–"),
+        "200",
+    ]
+    # 17 points for a quarter of a kWh are 68 per kWh
+    assert last["efficiency"] == ["logicbench", "DPO", "sft", "0.250 kWh", "+17.0", "68.0", "48.0", "88.0"]
     assert last["categories"] == [
         *("logicbench", "rule:modus_tollens", "400"),
         *("55.0 [50.0, 60.0]", "64.0 [59.0, 69.0]", "72.0 [67.0, 77.0]"),
@@ -185,4 +225,21 @@ def test_inputs_are_named_with_kind_and_short_digest() -> None:
         ["tiny", "model", "scratch", "–", "–", "abababababab"],
         ["logic", "dataset", "hub, local", "org/data, data", "ffffffffffff", "999999999999"],
         ["tuned", "teacher", "hub", "org/lora", "eeeeeeeeeeee", "888888888888"],
+    ]
+
+
+def test_gains_on_tasks_trained_for_and_on_others_stand_side_by_side() -> None:
+    (table,) = transfer_tables(
+        [
+            *(
+                delta("sft"),
+                delta("sft", task="exam", trained="false", delta="-0.1", low="-0.2", high="-0.01"),
+            ),
+            *(delta("dpo"), delta("dpo", "sft")),
+        ]
+    )
+    assert table.columns == ["Method", "logicbench (trained for)", "exam (not trained for)"]
+    assert table.rows == [
+        [Cell("SFT"), Cell("+9.0", "[4.0, 14.0]", "better"), Cell("−10.0", "[−20.0, −1.0]", "worse")],
+        [Cell("DPO"), Cell("+17.0", "[12.0, 22.0]", "better"), Cell("not run")],
     ]

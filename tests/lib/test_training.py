@@ -133,9 +133,7 @@ def test_a_method_learns_from_its_share_alone(tmp_path: Path, tiny_llama: Path):
     tokenizer, rows = load_tokenizer(tiny_llama), write_rows(tmp_path, SftRow)
     found = {}
     for share in (0.5, 1.0):
-        given = training.Job(
-            **job(tmp_path / "a", tiny_llama, "sft", SFT, rows, shared={"share": share})
-        )
+        given = training.Job(**job(tmp_path / "a", tiny_llama, "sft", SFT, rows, shared={"share": share}))
         found[share] = [r.group_id for r in encode(given, SftRow, ["completion"], tokenizer, 64).records]
         assert given.work.name not in found  # each share has checkpoints of its own
         found[given.work.name] = []

@@ -1,23 +1,34 @@
 """A sound run passes every invariant; each kind of harm fails the rule with a line that names it."""
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from tests.hand_samples import SETTINGS, sample, write_samples
+from tests.results.test_results import MAY_BE_EMPTY
 from workflow.lib.errors import IntegrityError
 from workflow.lib.files import read_csv, read_json, write_csv, write_json
 from workflow.lib.parquet import write_parquet
-from workflow.lib.records import Overlap, SftRow, table
+from workflow.lib.records import AnswerScore, Overlap, SftRow, table
 from workflow.scripts import (
     check_results,
+    collect_baselines,
     collect_sweeps,
+    compare_categories,
     compare_methods,
     compare_subsets,
+    estimate_calibration,
+    estimate_efficiency,
+    estimate_frontier,
+    estimate_lengths,
+    estimate_noise,
     estimate_rewards,
     estimate_scores,
+    estimate_wins,
+    rank_methods,
 )
 
 INVARIANTS = str(Path(__file__).parents[1] / "results" / "test_results.py")
@@ -28,22 +39,75 @@ CONFIG = {
     "train": {"budget": {"unit": "steps", "amount": 40}},
     "rounds": {},
     "sweeps": {"methods": {"dpo": {"beta": [0.1, 0.3]}}},
-    "evaluation": {"tasks": {"quiz": {"rewards": True}}},
+    "evaluation": {
+        "noise_floor": {"task": "quiz", "evaluation_batch": 3},
+        "judge": None,
+        "tasks": {
+            "quiz": {"dataset": "logic", "metric": "accuracy", "rewards": True, "scorers": ["reward"]},
+            "goals": {"dataset": "logic", "metric": "accuracy", "rewards": False, "scorers": []},
+        },
+    },
     "study": {"primary": PRIMARY},
 }
-TABLES = ("accuracy", "categories", "deltas", "subsets", "rewards", "sweeps", "curves", "costs", "funnel")
+TABLES = (
+    *("accuracy", "categories", "deltas", "subsets", "rewards", "sweeps", "curves", "costs", "funnel"),
+    *("pairs", "ranks", "category_deltas", "calibration", "reliability", "selective", "lengths", "noise"),
+    *("frontier", "baselines", "efficiency", "scaling", "wins"),
+)
 RIGHT = {"base": 3, "sft": 5, "dpo": 7}  # of eight problems
 
 
 def answers(method, seed):
+    """Return the answers to eight problems in words, and to the same by scored options."""
     return [
         sample(
-            **{"method": method, "seed": seed, "problem_id": f"p{i}", "group_id": f"g{i // 2}"},
-            **{"answer": gold, "parsed": said, "score": float(said == gold)},
+            **{"method": method, "seed": seed, "problem_id": f"p{i}", "group_id": f"g{i // 2}", "task": task},
+            **{"answer": gold, "parsed": said, "score": float(said == gold), "loglikelihoods": options},
         )
+        for task, options in (("quiz", []), ("goals", [-1.0, -2.0]))
         for i, gold in enumerate(["yes", "no"] * 4)
         for said in [gold if (3 * i + seed) % 8 < RIGHT[method] else None]
     ]
+
+
+def scored(method, seed):
+    """Return what a scorer gives the answers to the quiz: what they score, and a seed's worth more."""
+    names = ("dataset", "model", "method", "seed", "task", "problem_id", "group_id", "category", "repeat")
+    return [
+        AnswerScore(
+            **{name: getattr(one, name) for name in names},
+            **{"scorer": "reward", "reward": one.score + seed, "tokens": one.tokens},
+            log_ratio=0.0 if method == "base" else 0.5 + one.score,
+        )
+        for one in answers(method, seed)
+        if one.task == "quiz"
+    ]
+
+
+def write_analysis(folder, paths, tables):
+    """Write the tables that are made of the samples, their scores, a card and two other tables."""
+    given = {"samples": paths, "settings": SETTINGS}
+    rank_methods.main(**given, pairs=tables["pairs"], ranks=tables["ranks"])
+    compare_categories.main(**given, deltas=tables["category_deltas"])
+    names = {"calibrations": "calibration", "reliabilities": "reliability", "selectives": "selective"}
+    estimate_calibration.main(**given, **{name: tables[table] for name, table in names.items()})
+    estimate_lengths.main(**given, lengths=tables["lengths"])
+    again = write_samples(folder / "again.parquet", answers("dpo", 1)[:8])
+    estimate_noise.main(**given, again=[again], noise=tables["noise"])
+    scores = folder / "scores.parquet"
+    records = [one for method in RIGHT for seed in CONFIG["seeds"] for one in scored(method, seed)]
+    write_parquet(scores, table(records, AnswerScore))
+    estimate_frontier.main(scores=[str(scores)], frontier=tables["frontier"], settings=SETTINGS)
+    guess = {"name": "always no", "looks_at": "nothing", "accuracy": 0.5, "low": 0.3, "high": 0.7}
+    guess |= {"n": 8, "groups": 4, "interval": "95%", "chance": 0.5, "majority": 0.5}
+    write_json(folder / "card.json", {"dataset": "logic", "baselines": [guess]})
+    tasks = CONFIG["evaluation"]["tasks"]
+    cards = [str(folder / "card.json")]
+    collect_baselines.main(cards=cards, baselines=tables["baselines"], tasks=tasks)
+    methods = {"sft": {"start_from": "base"}, "dpo": {"start_from": "sft"}}
+    both = {name: tables[name] for name in ("deltas", "costs", "efficiency", "scaling")}
+    write_csv(tables["wins"], [], estimate_wins.COLUMNS)
+    estimate_efficiency.main(**both, methods=methods, shares=dict.fromkeys(methods, 1.0))
 
 
 def pair(seed, group):
@@ -101,7 +165,10 @@ def sound(tmp_path_factory):
         write_samples(Path(path), answers(method, seed))
     paths, some = list(samples.values()), {name: tables[name] for name in TABLES[:2]}
     estimate_scores.main(samples=paths, settings=SETTINGS, **some)
-    compare_methods.main(samples=paths, deltas=tables["deltas"], settings=SETTINGS, primary=PRIMARY)
+    tasks = CONFIG["evaluation"]["tasks"]
+    compare_methods.main(
+        samples=paths, deltas=tables["deltas"], settings=SETTINGS, primary=PRIMARY, tasks=tasks
+    )
     seen = folder / "seen.parquet"
     write_parquet(seen, table([Overlap("logic", f"p{i}", 0.0, i == 0, "") for i in range(8)], Overlap))
     subsets = {"contamination": {"logic": str(seen)}, "subsets": tables["subsets"]}
@@ -119,6 +186,7 @@ def sound(tmp_path_factory):
     write_csv(tables["costs"], rows, list(rows[0]))
     step = {"dataset": "logic", "stage": "data", "step": "read", "rows_in": 9, "rows_out": 8, "reason": ""}
     write_csv(tables["funnel"], [step], list(step))
+    write_analysis(folder, paths, tables)
     return folder
 
 
@@ -139,27 +207,63 @@ def check(tmp_path, samples, tables, learned=None, config=CONFIG):
     )
 
 
+def empty(path):
+    """Leave the header of a table alone."""
+    Path(path).write_text(Path(path).read_text().splitlines(keepends=True)[0])
+
+
 def test_what_does_not_apply_is_skipped_for_a_reason_that_names_no_place(tmp_path, results):
     samples, tables = results
-    header = Path(tables["sweeps"]).read_text().splitlines(keepends=True)[0]
-    Path(tables["sweeps"]).write_text(header)
-    check(tmp_path, samples, tables, config={**CONFIG, "sweeps": None})
+    for name in ("sweeps", "frontier", "baselines"):
+        empty(tables[name])
+    tasks = {name: task | {"scorers": []} for name, task in CONFIG["evaluation"]["tasks"].items()}
+    evaluation = CONFIG["evaluation"] | {"tasks": tasks}
+    check(tmp_path, samples, tables, config={**CONFIG, "sweeps": None, "evaluation": evaluation})
     found = read_json(tmp_path / "checks.json")
-    reasons = {test["message"] for test in found["tests"] if test["outcome"] == "skipped"}
-    assert found["skipped"] == 2 and reasons == {"no settings were swept in this study"}
+    reasons = Counter(test["message"] for test in found["tests"] if test["outcome"] == "skipped")
+    assert reasons == {
+        "no settings were swept in this study": 2,
+        "no scorer scores answers in this study": 1,
+        "no baseline applies to the problems of this study": 1,
+        "no judge compared answers in this study": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kept", "gone", "reason"),
+    [
+        ("quiz", ("calibration", "reliability", "selective"), "no task scores options in this study"),
+        ("goals", ("lengths",), "no task is answered in words in this study"),
+    ],
+)
+def test_tables_of_the_other_kind_of_task_may_be_empty(kept, gone, reason):
+    samples = [one for one in answers("base", 1) if one.task == kept]
+    found = {name: (applies(CONFIG, samples), told) for name, (applies, told) in MAY_BE_EMPTY.items()}
+    assert {name for name, (may, told) in found.items() if may and told == reason} == set(gone)
+    both = answers("base", 1)
+    assert not any(MAY_BE_EMPTY[name][0](CONFIG, both) for name in gone)
+
+
+def test_without_a_second_scoring_there_is_no_noise_to_tell():
+    one, never = {"seeds": [1]}, {"evaluation": CONFIG["evaluation"] | {"noise_floor": None}}
+    may_be_empty, _ = MAY_BE_EMPTY["noise"]
+    found = [may_be_empty(CONFIG | change, []) for change in (one | never, one, never)]
+    assert found == [True, False, False]
 
 
 def test_a_held_out_group_that_was_learned_from_is_named(tmp_path, results):
     path = write_rows(tmp_path / "pairs.parquet", "g1")  # the group of problems p2 and p3
-    with pytest.raises(IntegrityError, match=r"was_learned_from.* 2 rows share .*pairs\.parquet r1 and p2"):
+    with pytest.raises(
+        IntegrityError, match=r"was_learned_from.* 4 rows share .*pairs\.parquet r1 and p2 of"
+    ):
         check(tmp_path, *results, learned=path)
 
 
 def test_sound_run_passes_and_says_what_was_checked(tmp_path, results):
     check(tmp_path, *results)
     found = read_json(tmp_path / "checks.json")
-    assert (found["failed"], found["skipped"]) == (0, 0)
-    assert found["passed"] == len(found["tests"]) == 35
+    assert (found["failed"], found["skipped"]) == (0, 1)  # no judge
+    assert found["passed"] == len(found["tests"]) - 1 == 64
     assert {"name": "test_funnel_counts_rows", "outcome": "passed", "message": ""} in found["tests"]
 
 
@@ -196,6 +300,24 @@ def change(path, number, **cells):
         ("costs", {"seconds_total": "0"}, r"every_run_has_curves_and_costs.*took no time"),
         ("costs", {"budget_used": "41"}, r"no_run_exceeds.*used 41 of 40 steps"),
         ("costs", {"budget_amount": "50"}, r"no_run_exceeds.*has another budget"),
+        ("pairs", {"p_holm": "0.0"}, r"p_values_are_probabilities.*pairs\.csv"),
+        ("category_deltas", {"better": "9"}, r"p_values.*category_deltas\.csv.*more signs than groups"),
+        ("deltas", {"gained": "9"}, r"discordant_answers_make_the_difference.*deltas\.csv"),
+        ("pairs", {"lost": "9"}, r"discordant_answers_make_the_difference.*pairs\.csv"),
+        ("category_deltas", {"gained": "9"}, r"discordant_answers_make_the_diff.*category_deltas\.csv"),
+        ("pairs", {"against": "dpo"}, r"every_two_policies.*2 of 3 pairs compared"),
+        ("ranks", {"method": "base"}, r"every_two_policies.*a policy has two places"),
+        ("ranks", {"place_best": "0"}, r"every_two_policies.*places \(0, "),
+        ("ranks", {"place_worst": "4"}, r"every_two_policies.*, 4\)"),
+        ("ranks", {"ties": ""}, r"every_two_policies.*in no group"),
+        ("frontier", {"kl": "0.3"}, r"the_base_has_not_moved.*the base has moved by 0\.3 nats"),
+        ("frontier", {"win_high": "1.2"}, r"wins_are_shares.*win_high is 1\.2"),
+        ("noise", {"low": "0.9"}, r"within_bounds.*noise\.csv"),
+        ("selective", {"interval": ""}, r"width_or_a_reason.*selective\.csv.*no interval and no reason"),
+        ("reliability", {"estimate": "1.1"}, r"within_bounds.*reliability\.csv"),
+        ("calibration", {"estimate": "inf"}, r"no_cell_is_nan.*calibration\.csv row 1 column estimate"),
+        ("lengths", {"tokens": "nan"}, r"no_cell_is_nan.*lengths\.csv row 1 column tokens"),
+        ("efficiency", {"cost": "inf"}, r"no_cell_is_nan.*efficiency\.csv row 1 column cost"),
         ("funnel", {"rows_out": "-8"}, r"funnel_counts_rows.*must be counts"),
     ],
 )
@@ -209,9 +331,13 @@ def test_harmed_table_fails_with_its_line(tmp_path, results, table, cells, line)
 
 def test_empty_table_fails(tmp_path, results):
     samples, tables = results
-    write_csv(tables["curves"], [], ["dataset"])
-    with pytest.raises(IntegrityError, match=r"curves\.csv has no rows"):
+    gone = ("curves", "pairs", "ranks", "calibration", "lengths", "noise", "frontier", "efficiency")
+    for name in gone:
+        empty(tables[name])
+    with pytest.raises(IntegrityError) as caught:
         check(tmp_path, samples, tables)
+    for name in gone:
+        assert f"{name}.csv has no rows" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +364,7 @@ def test_harmed_samples_fail_with_their_line(tmp_path, results, changes, line):
 def test_missing_method_fails(tmp_path, results):
     samples, tables = results
     del samples["dpo", 2]
-    with pytest.raises(IntegrityError, match=r"missing \[\('logic', 'tiny', 'dpo', 2, 'quiz'\)\]"):
+    with pytest.raises(IntegrityError, match=r"missing \[.*'dpo', 2, 'goals'\), .*'dpo', 2, 'quiz'\)\]"):
         check(tmp_path, samples, tables)
 
 

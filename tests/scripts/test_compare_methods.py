@@ -13,6 +13,7 @@ SCORES = {  # of eight problems, each a group
     "dpo": [1, 1, 1, 1, 1, 1, 1, 1],
     "ppo": [1, 1, 0, 0, 0, 0, 0, 1],
 }
+TASKS = {"quiz": {"dataset": "logic"}, "exam": {"dataset": "school"}}
 PRIMARY = {"task": "quiz", "method": "dpo", "against": "base"}
 
 
@@ -26,7 +27,7 @@ def answers(method, task="quiz", scores=None):
 def run(tmp_path, files, primary=PRIMARY):
     paths = [write_samples(tmp_path / f"{n}.parquet", some) for n, some in enumerate(files)]
     deltas = tmp_path / "deltas.csv"
-    compare_methods.main(samples=paths, deltas=str(deltas), settings=SETTINGS, primary=primary)
+    compare_methods.main(samples=paths, deltas=str(deltas), settings=SETTINGS, primary=primary, tasks=TASKS)
     return read_csv(deltas)
 
 
@@ -36,13 +37,14 @@ def by_pair(rows, *fields):
 
 def test_every_method_against_base_and_sft(tmp_path):
     rows = run(tmp_path, [answers(method) for method in SCORES])
-    # sft - base: 4/8 - 2/8; dpo - base: 8/8 - 2/8; ppo - base: 3/8 - 2/8; against sft: 4/8 and -1/8
-    assert by_pair(rows, "delta", "better", "worse", "n", "groups") == {
-        ("sft", "base"): ("0.25", "3", "1", "8", "8"),
-        ("dpo", "base"): ("0.75", "6", "0", "8", "8"),
-        ("ppo", "base"): ("0.125", "1", "0", "8", "8"),
-        ("dpo", "sft"): ("0.5", "4", "0", "8", "8"),
-        ("ppo", "sft"): ("-0.125", "1", "2", "8", "8"),
+    # sft - base: 4/8 - 2/8; dpo - base: 8/8 - 2/8; ppo - base: 3/8 - 2/8; against sft: 4/8 and -1/8;
+    # a group has one problem, so answers are gained and lost as groups are
+    assert by_pair(rows, "delta", "gained", "lost", "better", "worse", "n", "groups") == {
+        ("sft", "base"): ("0.25", "3", "1", "3", "1", "8", "8"),
+        ("dpo", "base"): ("0.75", "6", "0", "6", "0", "8", "8"),
+        ("ppo", "base"): ("0.125", "1", "0", "1", "0", "8", "8"),
+        ("dpo", "sft"): ("0.5", "4", "0", "4", "0", "8", "8"),
+        ("ppo", "sft"): ("-0.125", "1", "2", "1", "2", "8", "8"),
     }
 
 
@@ -63,7 +65,8 @@ def test_other_task_is_another_family(tmp_path):
     files = [answers(method) for method in SCORES]
     twice = run(tmp_path, [*files, *(answers(method, "exam") for method in SCORES)])
     assert [row for row in twice if row["task"] == "quiz"] == run(tmp_path, files)
-    assert {row["task"] for row in twice} == {"quiz", "exam"}
+    # the samples are of policies that learned from logic, which quiz asks and exam does not
+    assert {(row["task"], row["trained"]) for row in twice} == {("quiz", "true"), ("exam", "false")}
 
 
 def test_only_the_primary_comparison_is_marked(tmp_path):

@@ -2,6 +2,7 @@
 
 from tests.hand_samples import SETTINGS, sample, write_samples
 from workflow.lib.files import read_csv
+from workflow.lib.spreads import COLUMNS as SPREAD
 from workflow.scripts import estimate_scores
 
 
@@ -89,3 +90,19 @@ def test_methods_stand_in_the_order_given_and_do_not_move_each_other(tmp_path):
     alone, _ = run(tmp_path, quiz("dpo"))
     assert list(dict.fromkeys(row["method"] for row in both)) == ["sft", "dpo"]
     assert [row for row in both if row["method"] == "dpo"] == alone
+
+
+def test_means_over_all_seeds_tell_how_far_the_seeds_differ(tmp_path):
+    accuracy, categories = run(tmp_path, quiz())
+    found = {(row["metric"], row["seed"]): tuple(row[name] for name in SPREAD) for row in accuracy}
+    # Accuracy 2/3 and 1/3, of yes 1 and 2/3, of no 1/3 and 0: 1/3 apart, so each sd is 1/3 / sqrt(2);
+    # unparsed 1/6 and 0. Balanced accuracy is no mean over answers, and one seed has no spread.
+    sds = {metric: cells[:2] for (metric, seed), cells in found.items() if seed == "all"}
+    assert sds == {
+        **dict.fromkeys(("accuracy", "accuracy_yes", "accuracy_no"), ("2", "0.235702")),
+        **{"unparsed": ("2", "0.117851"), "balanced": ("", "")},
+    }
+    low, high = map(float, found["accuracy", "all"][2:])
+    assert low < 0.5 < high and high - low > 2 * 1.96 * 0.235702 / 2**0.5  # at least what the seeds alone ask
+    assert {cells for (_, seed), cells in found.items() if seed != "all"} == {("",) * 4}
+    assert not set(SPREAD) & set(categories[0])

@@ -16,10 +16,17 @@ from workflow.scripts import pack_samples, plot_accuracy
 from workflow.scripts.render_report import main
 
 REPOSITORY = Path(__file__).parents[2]
-TABLES = ("accuracy", "deltas", "subsets", "categories", "rewards", "sweeps", "curves", "costs", "funnel")
+FIGURES = (
+    *("accuracy", "deltas", "categories", "rewards", "frontier", "reliability", "selective", "lengths"),
+    *("efficiency", "scaling", "sweeps", "curves", "costs", "funnel"),
+)
+TABLES = (
+    *FIGURES,
+    *("subsets", "pairs", "ranks", "category_deltas", "calibration", "baselines", "noise", "wins"),
+)
 SECTIONS = [
-    *("summary", "results", "differences", "categories", "rewards", "training", "costs", "data"),
-    *("samples", "checks", "provenance", "methods"),
+    *("summary", "results", "differences", "categories", "rewards", "confidence", "training", "costs"),
+    *("data", "samples", "checks", "provenance", "methods"),
 ]
 SCRIPT = "workflow/report/samples.js"
 REQUESTS = {"src", "srcset", "action", "background", "poster", "data"}  # attributes a browser fetches
@@ -64,8 +71,8 @@ def render(folder: Path, figures: tuple[str, ...] = ("accuracy",)) -> str:
         plot_accuracy.main(table=str(folder / "accuracy.csv"), style=style, **paths)
     main(
         tables=[str(folder / f"{name}.csv") for name in TABLES],
-        figures=[str(folder / f"{name}.svg") for name in TABLES],
-        captions=[str(folder / f"{name}.json") for name in TABLES],
+        figures=[str(folder / f"{name}.svg") for name in FIGURES],
+        captions=[str(folder / f"{name}.json") for name in FIGURES],
         examples=str(folder / "examples.json"),
         samples=str(folder / "samples.jsonl.gz"),
         provenance=str(folder / "provenance.json"),
@@ -159,7 +166,7 @@ def test_style_and_script_reach_the_page_as_they_are(text: str) -> None:
 
 def test_tables_have_captions_and_scopes_and_figures_have_alternative_text(text: str) -> None:
     page = Page(text)
-    assert len(page.all("caption")) == len(page.all("table")) == 20
+    assert len(page.all("caption")) == len(page.all("table")) == 31
     assert all(head["scope"] in ("col", "row") for head in page.all("th"))
     assert len(page.all("img")) == 2  # light and dark
     assert all(image["alt"] == plot_accuracy.ALT for image in page.all("img"))
@@ -199,9 +206,9 @@ def test_a_study_with_nothing_finished_still_renders(tmp_path: Path) -> None:
     page = Page(render(tmp_path, figures=()))
     assert [section["id"] for section in page.all("section")] == SECTIONS
     gaps = [p for p in page.all("p") if "class" in p and p["class"] == "not-run"]
-    # summary, headline, rewards, sweeps, costs, datasets, teachers, rationales, answers, examples, checks,
-    # provenance, methods, references; eight figures
-    assert len(gaps) == 22
+    # summary, headline, transfer, rewards, wins, sweeps, costs, datasets, teachers, rationales, answers,
+    # examples, checks, provenance, methods, references; fourteen figures
+    assert len(gaps) == 30
     assert page.all("table") == page.all("script") == []
 
 

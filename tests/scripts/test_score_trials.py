@@ -45,8 +45,7 @@ class Sweep:
             "prompt": str(self.root / "cot.j2"),
             "manifest": str(self.root / "manifest.json"),
             "snapshot": str(self.snapshot),
-            "settings": {"definition": "piqa/piqa_goals", "dataset": "goals", "metric": "accuracy"}
-            | {"rewards": False, "max_new_tokens": 0},
+            "settings": {"metric": "accuracy", "max_new_tokens": 0},
             "hardware": HARDWARE,
             **{"dataset": "toy", "model": "tiny", "task": "goals", "code": "c0de"},
         }

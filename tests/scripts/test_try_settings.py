@@ -56,8 +56,7 @@ def score(folder: Path, snapshot: Path, trials: list[str], **changes: Any) -> st
         "manifest": str(folder / "manifest.json"),
         "snapshot": str(snapshot),
         "scores": str(folder / "scores"),
-        "settings": {"definition": "piqa/piqa_goals", "dataset": "goals", "metric": "accuracy"}
-        | {"rewards": False, "max_new_tokens": 0},
+        "settings": {"metric": "accuracy", "max_new_tokens": 0},
         "size": SWEEP["problems"],
         "seed": SEED,
         "evaluation_seed": 1234,

@@ -23,11 +23,15 @@ DEMO_JOBS = {
     "build_preferences": 1,
     "train": 10,  # five methods, two seeds
     "evaluate": 4,  # tasks
+    "evaluate_again": 1,  # the task of the noise floor
+    "score_answers": 1,  # the one task that names a scorer
     "evaluate_rewards": 2,  # seeds, on the one task that asks for it
     **{"estimate_scores": 1, "compare_methods": 1, "compare_subsets": 1, "estimate_rewards": 1},
     **{"collect_sweeps": 1, "collect_curves": 1, "collect_costs": 1, "collect_funnel": 1},
-    **{"collect_examples": 1, "collect_provenance": 1, "pack_samples": 1, "estimate_wins": 1},
-    "plot": 8,
+    **{"collect_examples": 1, "collect_provenance": 1, "collect_baselines": 1, "rank_methods": 1},
+    **{"compare_categories": 1, "estimate_calibration": 1, "estimate_lengths": 1, "estimate_noise": 1},
+    **{"estimate_frontier": 1, "estimate_efficiency": 1, "pack_samples": 1, "estimate_wins": 1},
+    "plot": 14,
     "check_results": 1,
     **{"write_methods": 1, "render_report": 1, "write_crate": 1},
     "all": 1,
@@ -76,6 +80,13 @@ DATA_EDGES = {
     ("train", "evaluate"),
     ("train", "evaluate_rewards"),
     ("evaluate", "evaluate_rewards"),
+    ("normalise_dataset", "evaluate_again"),
+    ("train", "evaluate_again"),
+    ("evaluate_again", "estimate_noise"),
+    ("evaluate", "estimate_noise"),
+    ("train", "score_answers"),
+    ("evaluate", "score_answers"),
+    ("score_answers", "estimate_frontier"),
 }
 
 
@@ -112,6 +123,8 @@ def with_own(tmp_path, strategy: str, adapter: str, options: dict) -> str:
     if strategy == "passages":
         study["study"]["primary"] |= {"method": "sft"}
         study["methods"] = {"sft": study["methods"]["sft"]}
+        study["evaluation"]["scorers"] = {}  # of which the only one is a reward model
+        study["evaluation"]["tasks"]["logicbench_sampled"]["scorers"] = []
     (tmp_path / "own.jsonl").write_text("{}\n")
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     return str(tmp_path / "study.yaml")

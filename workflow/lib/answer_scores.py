@@ -9,7 +9,7 @@ divergence KL(π ‖ π_base) per answer, in nats, of the distributions that wer
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
@@ -19,16 +19,22 @@ from workflow.lib.chat import render, token_ids
 from workflow.lib.classifiers import Classifier
 from workflow.lib.errors import NumericalError
 from workflow.lib.models import load_scorer
+from workflow.lib.packing import pack
 from workflow.lib.policies import active, load_policies
 from workflow.lib.records import Sample
-from workflow.lib.rollouts import pack
-
-Turn = tuple[str, str]  # a prompt and an answer to it
 
 TEXTS: dict[str, Callable[[Sample], str]] = {
     "whole": lambda sample: sample.prompt + sample.text,
     "response": lambda sample: sample.text,
 }
+
+
+class Turn(NamedTuple):
+    """A prompt with an answer to it, which ends in EOS unless it was cut before."""
+
+    prompt: str
+    answer: str
+    cut: bool
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ def answer_logps(
     temperature: float,
     batch: int,
 ) -> dict[Turn, float]:
-    """Return the log-probability of each answer under the adapter that is active, in nats.
+    """Return the log-probability of each answer, EOS included, under the adapter that is active, in nats.
 
     Args:
         base: The causal language model, with adapters on its layers or none.
@@ -123,12 +129,16 @@ def answer_logps(
         batch: Rows per forward pass.
     """
     turns = list(asked)
-    before = [token_ids(tokenizer, render(tokenizer, prompt)) for prompt, _ in turns]
-    whole = [token_ids(tokenizer, render(tokenizer, *turn)) for turn in turns]
-    said = [ids[len(start) :] for ids, start in zip(whole, before, strict=True)]
+    before = [token_ids(tokenizer, render(tokenizer, turn.prompt)) for turn in turns]
+    closed = [token_ids(tokenizer, render(tokenizer, turn.prompt, turn.answer)) for turn in turns]
+    after = [ids[len(start) :] for ids, start in zip(closed, before, strict=True)]
+    said = [  # what the template puts behind EOS was not sampled
+        ids[: ids.index(tokenizer.eos_token_id) + (not turn.cut)]
+        for ids, turn in zip(after, turns, strict=True)
+    ]
     trunk, head = getattr(base, base.base_model_prefix), base.get_output_embeddings()
     found: dict[Turn, float] = {}
-    for part in batches([len(ids) for ids in whole], batch):
+    for part in batches([len(ids) for ids in closed], batch):
         packed = pack([before[p] for p in part], [said[p] for p in part], tokenizer.pad_token_id)
         ids, mask = packed.ids.to(base.device), packed.mask.to(base.device)
         with torch.no_grad():

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 BENCHMARKS = Path("results/benchmarks")
 TRAININGS = ("train", "try_settings")
-EVALUATIONS = ("evaluate", "evaluate_rewards", "score_trials")
+EVALUATIONS = ("evaluate", "evaluate_again", "evaluate_rewards", "score_trials")
 NO_LICENCE = {"licence": "licence not stated"}  # of what lies in a local folder
 
 

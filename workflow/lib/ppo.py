@@ -26,9 +26,10 @@ from workflow.lib.errors import NumericalError, Preempted
 from workflow.lib.files import read_json, write_json
 from workflow.lib.health import Alarms, check, explained_variance, repetition
 from workflow.lib.kl import CONTROLS, ESTIMATORS
+from workflow.lib.packing import Packed, pack
 from workflow.lib.progress import Progress
 from workflow.lib.rewards import Asked, Episode, Reward, Special
-from workflow.lib.rollouts import VALUE, Crew, Packed, Sampled, pack
+from workflow.lib.rollouts import VALUE, Crew, Sampled
 from workflow.lib.samplers import Draw, Sampler, generator_of
 from workflow.lib.values import Value
 

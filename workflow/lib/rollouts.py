@@ -18,6 +18,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from workflow.lib.adapters import TRAINED, attach, load_weights, lora_config
 from workflow.lib.errors import IntegrityError
+from workflow.lib.packing import Packed
 
 REFERENCE = "reference"
 REWARD = "reward_{}"  # number of the reward adapter, from 1
@@ -35,24 +36,6 @@ class Sampled:
     logps: Tensor
     entropy: Tensor
     values: Tensor  # of the state before the token
-
-
-@dataclass(frozen=True)
-class Packed:
-    """Prompts with their responses, packed to the right: ``N`` response tokens in ``B`` rows of ``T``."""
-
-    ids: Tensor  # (B, T)
-    mask: Tensor  # (B, T - 1), true at t where ids[:, t + 1] is a token of the response
-
-
-def pack(prompts: Sequence[list[int]], responses: Sequence[list[int]], pad: int) -> Packed:
-    """Return ``prompts`` and ``responses`` as tensors of one width."""
-    whole = [torch.tensor(prompt + response) for prompt, response in zip(prompts, responses, strict=True)]
-    ids = pad_sequence(whole, batch_first=True, padding_value=pad)
-    first = torch.tensor([len(prompt) for prompt in prompts])[:, None]
-    last = torch.tensor([len(row) for row in whole])[:, None]
-    position = torch.arange(1, ids.shape[1])[None]
-    return Packed(ids, (position >= first) & (position < last))
 
 
 class Crew:

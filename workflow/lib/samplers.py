@@ -19,8 +19,9 @@ import torch
 from workflow.lib.adapters import TRAINED
 from workflow.lib.engines import RANKS, engine_environment, engine_options
 from workflow.lib.errors import DependencyError
+from workflow.lib.packing import pack
 from workflow.lib.rewards import Special
-from workflow.lib.rollouts import Crew, Sampled, pack
+from workflow.lib.rollouts import Crew, Sampled
 
 
 @dataclass(frozen=True)

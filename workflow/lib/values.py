@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from workflow.lib.rollouts import VALUE, Crew, Packed, Sampled
+from workflow.lib.packing import Packed
+from workflow.lib.rollouts import VALUE, Crew, Sampled
 
 ValueLoss = Callable[[Tensor], Tensor]  # values of the response tokens, (N,) → their loss
 

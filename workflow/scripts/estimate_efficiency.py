@@ -11,13 +11,14 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from workflow.lib.families import family, scorers_of
-from workflow.lib.figures import Row
 from workflow.lib.files import read_csv, write_csv
 from workflow.lib.logs import capture
 from workflow.lib.statistics import rounded
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+
+Row = dict[str, str]
 
 TASK = ("dataset", "model", "task", "method")
 GAIN = ("delta", "low", "high")

@@ -5,6 +5,7 @@ between methods that is no larger than these is no finding.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from workflow.lib.files import write_csv
 from workflow.lib.logs import capture
 from workflow.lib.records import Sample
-from workflow.lib.samples import grouped, load_samples
+from workflow.lib.samples import grouped, load_samples, paired
 from workflow.lib.statistics import NOISE, Settings, difference, rounded
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 RUN = ["dataset", "model", "task", "method"]
 COLUMNS = [*RUN, "kind", "seeds", "n", "groups", "delta", "low", "high", "interval", "changed", "reworded"]
 SEED, AGAIN = "another seed", "other batches"
-ANSWER = ("problem_id", "repeat")
 
 Row = dict[str, Any]
 
@@ -32,10 +32,9 @@ def row_of(left: Sequence[Sample], right: Sequence[Sample], settings: Settings) 
 
     ``changed`` is the share of the answers that score otherwise, ``reworded`` of those with another text.
     """
-    theirs = {(sample.problem_id, sample.repeat): sample for sample in right}
-    pairs = [(sample, theirs[sample.problem_id, sample.repeat]) for sample in left]
+    pairs = paired(left, [replace(sample, seed=left[0].seed) for sample in right])
     ours, others = (np.asarray([pair[side].score for pair in pairs]) for side in (0, 1))
-    found = difference(ours, others, [sample.group_id for sample in left], settings)
+    found = difference(ours, others, [sample.group_id for sample, _ in pairs], settings)
     return {
         **{field: getattr(left[0], field) for field in RUN},
         **{"n": found.n, "groups": found.groups, "interval": found.interval},

@@ -37,13 +37,23 @@ def answers_of(paths: Sequence[str]) -> Answers:
 
 
 def ratios_of(
-    answers: Answers, adapters: Mapping[tuple[str, int], Path], means: Means, temperature: float
+    answers: Answers,
+    adapters: Mapping[tuple[str, int], Path],
+    means: Means,
+    temperature: float,
+    longest: int,
 ) -> Ratios:
-    """Return the log-ratios of the answers of every policy; the base's own are 0."""
+    """Return the log-ratios of the answers of every policy; the base's own are 0.
+
+    An answer of ``longest`` tokens was cut before its end.
+    """
     names = {key: f"p{number}" for number, key in enumerate(adapters)}
     base = load_base(means.snapshot, means.hardware)
     model = load_policies(base, {names[key]: adapters[key] for key in adapters}, model=means.model)
-    turns = {key: [(sample.prompt, sample.text) for sample in some] for key, some in answers.items()}
+    turns = {
+        key: [Turn(sample.prompt, sample.text, sample.tokens >= longest) for sample in some]
+        for key, some in answers.items()
+    }
 
     def logps(name: str | None, asked: Iterable[Turn]) -> dict[Turn, float]:
         with active(model, name):
@@ -86,6 +96,7 @@ def main(
     policies: Sequence[str],
     seeds: Sequence[int],
     scorers: Mapping[str, Any],
+    longest: int,
     hardware: Mapping[str, Any],
 ) -> None:
     """Write the score of every answer by every scorer."""
@@ -104,7 +115,7 @@ def main(
     task = read_task(definition[0], 0)
     ratios: Ratios = {key: [None] * len(some) for key, some in answers.items()}
     if task.sampled:
-        ratios = ratios_of(answers, trained, means, task.config["generation_kwargs"]["temperature"])
+        ratios = ratios_of(answers, trained, means, task.config["generation_kwargs"]["temperature"], longest)
     records = list(rows_of(answers, scorers, means, ratios))
     write_parquet(scores, table(records, AnswerScore), note={"scorers": dict(scorers)})
     print(f"{len(records)} scores of {sum(map(len, answers.values()))} answers by {len(scorers)} scorers")
@@ -124,5 +135,6 @@ if __name__ == "__main__":
         policies=snakemake.params.policies,
         seeds=snakemake.params.seeds,
         scorers=snakemake.params.scorers,
+        longest=snakemake.params.longest,
         hardware=snakemake.params.hardware,
     )
