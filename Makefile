@@ -13,7 +13,8 @@ VENV := .venv
 PROCESSES := 2
 # Threads that wait must sleep: two processes of two threads on two cores would else spend their time spinning.
 test: export OMP_WAIT_POLICY := PASSIVE
-SYSTEM := chromium fonts-dejavu-core git libnuma1 make python3-venv util-linux
+# The last four are the SLURM of the tests, 12 MB; its services are not configured and do not start.
+SYSTEM := chromium fonts-dejavu-core git libnuma1 make python3-venv util-linux munge slurm-client slurmctld slurmd
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # The environment is installed uncompiled: where Python may not keep what it compiles, every job would parse

@@ -7,6 +7,10 @@ OUTPUT  results/raw/{dataset}/manifest.json and the files it lists
 """
 
 
+localrules:
+    fetch_dataset,  # where the driver runs there is a network
+
+
 rule generate_dataset:
     """Write a generated dataset in the file format of the real one it stands in for."""
     output:

@@ -6,6 +6,11 @@ OUTPUT  results/models/{model}/snapshot/ and results/models/{model}/manifest.jso
 """
 
 
+localrules:
+    fetch_model,  # where the driver runs there is a network
+    fetch_adapter,
+
+
 rule pretrain_model:
     """Train a tiny base model and its tokenizer from scratch on generated text."""
     output:

@@ -9,6 +9,7 @@ OUTPUT  results/prompts/{dataset}/{teacher}/{prompt}.jsonl, results/prompts/{dat
 
 localrules:
     ask_prompts,  # where the driver runs there are a network and the key
+    choose_prompts,  # seconds, between two stages that compute
 
 
 rule compare_prompts:

@@ -6,6 +6,10 @@ OUTPUT  results/merged/{dataset}/{model}/{method}/seed-{seed}/ (a model in the H
 """
 
 
+localrules:
+    push_adapter,  # where the driver runs there is a network
+
+
 rule merge_adapter:
     """Merge one adapter into its base, and compare the logits of the two."""
     input:

@@ -7,6 +7,10 @@ OUTPUT  results/rounds/{dataset}/{model}/{method}/seed-{seed}/round-{round}/rati
 """
 
 
+localrules:
+    check_round,  # seconds, between two stages that compute
+
+
 use rule sample_rationales as sample_round with:
     input:
         train="results/data/{dataset}/train.parquet",

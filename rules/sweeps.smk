@@ -7,6 +7,10 @@ OUTPUT  results/sweeps/{dataset}/{model}/{method}/trial-{trial}/seed-{seed}/ (as
 """
 
 
+localrules:
+    choose_settings,  # seconds, between two stages that compute
+
+
 rule try_settings:
     """Train one adapter with the settings of one trial; a numerical failure is an outcome."""
     input:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from docs import render
-from tests.source import ROOT, SCRIPTS, rules, tree
+from tests.source import ROOT, SCRIPTS, tree
 
 PAGES = [
     ROOT / "README.md",
@@ -89,9 +89,3 @@ def test_every_figure_is_offered_as_a_target() -> None:
     text = (ROOT / "README.md").read_text()
     figures = {path.stem.removeprefix("plot_") for path in SCRIPTS.glob("plot_*.py")}
     assert set(re.findall(r"results/figures/(\w+)\.\w+", text)) >= figures
-
-
-def test_profile_speaks_of_rules_that_exist() -> None:
-    text = (ROOT / "slurm/config.yaml").read_text()
-    named = re.findall(r"^  (\w+):$", text.split("set-resources:")[1], re.MULTILINE)
-    assert named and set(named) <= {rule.name for rule in rules()}
