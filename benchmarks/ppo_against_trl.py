@@ -8,8 +8,8 @@ prints the table of README.md: medians over the runs.
 
 Same on both sides: base, LoRA, reward model, prompts, batch, epochs, learning rate and its schedule, response
 length, temperature, price of divergence, clipping, GAE. Each is used as its authors mean it to be: TRL with a
-value model and a reward model of their own and a reference that is the policy without its adapter; ours
-with everything on one base and a shared value.
+value model, which starts from the reward model, a reward model of its own and a reference that is the policy
+without its adapter; ours with everything on one base and a value on the reward model's states.
 """
 
 import argparse
@@ -166,7 +166,7 @@ def ours(folder: Path, out: Path, seed: int, updates: int) -> dict[str, Any]:
     from workflow.lib.records import Prompt
     from workflow.lib.rewards import Asked, Reward, Special
     from workflow.lib.samplers import CacheSampler
-    from workflow.lib.values import SharedValue
+    from workflow.lib.values import RewardValue
 
     crew, reward = crew_in(folder)
     special = Special(eos=0, pad=3, tail=[])
@@ -177,7 +177,7 @@ def ours(folder: Path, out: Path, seed: int, updates: int) -> dict[str, Any]:
         {"only": 1.0},
         None,
     )
-    value = SharedValue(crew, LORA, [], seed)
+    value = RewardValue(crew, LORA, [], seed)
     settings = Hyperparameters(
         **{
             "learning_rate": LEARNING_RATE,
@@ -187,7 +187,7 @@ def ours(folder: Path, out: Path, seed: int, updates: int) -> dict[str, Any]:
         },
         **{"max_new_tokens": LONGEST, "temperature": 1.0, "kl_coefficient": PRICE, "kl_estimator": "k1"},
         **{"kl_control": {"kind": "fixed"}, "clip_range": 0.2, "value_clip_range": 0.2, "value_weight": 0.1},
-        **{"gamma": 1.0, "gae_lambda": 0.95, "missing_eos_penalty": 0.0, "centre_scores": True},
+        **{"gamma": 1.0, "gae_lambda": 0.95, "missing_eos_penalty": 0.0, "centre_scores": False},
         alarms={
             **{"most_kl": 1e9, "least_entropy": 0.0, "least_length": 0.0, "most_length": 1e9},
             "most_repetition": 1.0,
@@ -306,16 +306,19 @@ def score(folder: Path, adapter: Path | None) -> dict[str, float]:
     from workflow.lib.rollouts import pack
 
     crew, reward = crew_in(folder, adapter)
-    asked = (prompts(folder) * (SAMPLES // 64))[:SAMPLES]
     head = torch.nn.Linear(HIDDEN, 1)
     draw = torch.Generator().manual_seed(7)
-    sampled = crew.sample(asked, head, longest=LONGEST, temperature=1.0, eos=0, pad=3, generator=draw)
-    packed = pack(asked, sampled.responses, 3)
-    with crew._wearing(None):
-        anchor = crew.logps(crew.states(packed.ids), packed, 1.0)
-    closed = [p + r + ([] if r[-1] == 0 else [0]) for p, r in zip(asked, sampled.responses, strict=True)]
-    reward_mean = float(crew.scores(reward, closed, 3).mean())
-    return {"reward": reward_mean, "kl": float(kl_k3(sampled.logps, anchor).sum()) / SAMPLES}
+    sums = {"reward": 0.0, "kl": 0.0}
+    for _ in range(SAMPLES // 64):
+        asked = prompts(folder)
+        sampled = crew.sample(asked, head, longest=LONGEST, temperature=1.0, eos=0, pad=3, generator=draw)
+        packed = pack(asked, sampled.responses, 3)
+        with crew._wearing(None):
+            anchor = crew.logps(crew.states(packed.ids), packed, 1.0)
+        closed = [p + r + ([] if r[-1] == 0 else [0]) for p, r in zip(asked, sampled.responses, strict=True)]
+        sums["reward"] += float(crew.scores(reward, closed, 3).sum())
+        sums["kl"] += float(kl_k3(sampled.logps, anchor).sum())
+    return {name: total / SAMPLES for name, total in sums.items()}
 
 
 # --- the comparison ---------------------------------------------------------------------------------------

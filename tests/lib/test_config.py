@@ -207,6 +207,11 @@ CASES = {
         "held_out: sft",
         "methods.ppo.held_out: 'sft' is not a",
     ),
+    "a value on a reward model where none is optimised": (
+        "      - {kind: adapter, weight: 1.0, method: reward}\n    held_out: null\n    value: shared",
+        "      - {kind: verifier, weight: 1.0, unparsed: 0.0}\n    held_out: reward\n    value: reward",
+        "methods.ppo.value: 'reward' reads the first reward of kind adapter, and there is none. Fix: take",
+    ),
     "unknown kind of reward": (
         "{kind: adapter, weight: 1.0",
         "{kind: adaptor, weight: 1.0",

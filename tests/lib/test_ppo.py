@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -21,13 +22,14 @@ from workflow.lib.records import Pair, Prompt
 from workflow.lib.rewards import KINDS, Asked, Episode, Means, Reward, Scorer, Special
 from workflow.lib.rollouts import VALUE, Crew
 from workflow.lib.samplers import CacheSampler
-from workflow.lib.values import VALUES
+from workflow.lib.values import VALUES, values_at
 from workflow.scripts import train_reward
 
 EOS, PAD, USER, ASSISTANT = 0, 0, 1, 2
 SPECIAL = Special(EOS, PAD, [])
 ROW = Prompt("r", "p", "g", "train", "propositional", "?", ["yes", "no"], "yes", "gold", "")
 ASKED = [Asked([USER, 40 + i, *[70] * i, EOS, ASSISTANT], ROW) for i in range(4)]
+RESPONSES = [[50, 51, EOS], [52], [53, EOS], [54, 55, 56, 57]]
 YES, NO = True, False
 
 
@@ -109,22 +111,25 @@ def test_a_value_adapter_leaves_the_policy_to_its_own_loss(tiny_llama: Path, rew
     """With advantages of 0 the policy has no gradient; only a shared value's loss moves it."""
     moved = {}
     for value in VALUES:
-        team = team_on(load_base(tiny_llama, HARDWARE), lambda e: torch.zeros(len(e)), value)
+        team = team_on(load_base(tiny_llama, HARDWARE), reward, value)
         settings = hyperparameters(kl_coefficient=0.0, missing_eos_penalty=0.0, gamma=0.0, gae_lambda=0.0)
         ppo = Ppo(team, settings, seed=1, micro=4)
         with torch.no_grad():
             team.value.head.weight.fill_(0.1)
         before = [p.clone() for p in team.crew.parameters("default")]
-        packed = pack([a.ids for a in ASKED], [[50, 51, EOS]] * 4, PAD)
+        packed = pack([a.ids for a in ASKED], RESPONSES, PAD)
+        team.reward.scores([Episode(*pair) for pair in zip(ASKED, RESPONSES, strict=True)])
+        team.value.before(_sampled(team.crew.recall(packed, team.value.head, 1.0)), [packed])
         states = team.crew.states(packed.ids)
         nothing = 0.0 * team.crew.logps(states, packed, 1.0).sum()
-        team.value.learn(nothing, states, packed, lambda v: (v - 1.0).square().mean(), 1.0)
+        team.value.learn(nothing, states, packed, slice(0, 4), lambda v: (v - 1.0).square().mean(), 1.0)
+        assert team.value.head.weight.grad.abs().max() > 0
         ppo._optimizer.step()
         after = team.crew.parameters("default")
         moved[value] = max(float((a - b).abs().max().detach()) for a, b in zip(after, before, strict=True))
         trained = [p for p in team.crew.parameters(VALUE) if p.grad is not None and p.grad.abs().max() > 0]
         assert bool(trained) == (value == "adapter")
-    assert moved["shared"] > 1e-3 and moved["adapter"] == 0.0
+    assert moved["shared"] > 1e-3 and moved["adapter"] == moved["reward"] == 0.0
 
 
 def test_the_value_adapter_reads_its_own_states(tiny_llama: Path, reward: list[str]):
@@ -134,7 +139,7 @@ def test_the_value_adapter_reads_its_own_states(tiny_llama: Path, reward: list[s
         team.value.head.weight.fill_(0.1)
         for parameter in team.crew.parameters(VALUE):
             parameter.add_(0.05)
-    packed = pack([a.ids for a in ASKED], [[50, 51, EOS]] * 4, PAD)
+    packed = pack([a.ids for a in ASKED], RESPONSES, PAD)
     policy = team.crew.recall(packed, team.value.head, 1.0)
     found = team.value.before(_sampled(policy), [packed])
     assert (found - policy[2]).abs().max() > 1e-2
@@ -144,7 +149,40 @@ def test_the_value_adapter_reads_its_own_states(tiny_llama: Path, reward: list[s
 def _sampled(told: tuple[Tensor, Tensor, Tensor]) -> Any:
     from workflow.lib.rollouts import Sampled
 
-    return Sampled([], *told)
+    return Sampled(RESPONSES, *told)
+
+
+def test_the_value_reads_the_states_in_which_the_reward_model_scores(tiny_llama: Path, reward: list[str]):
+    """In two parts of other widths: those of the reward adapter's own passes row by row, not the policy's."""
+    team = team_on(load_base(tiny_llama, HARDWARE), reward, "reward")
+    head = load_file(reward[0])["base_model.model.score.weight"]
+    assert torch.equal(team.value.head.weight, head) and not team.value.head.bias.any()
+    with torch.no_grad():
+        team.value.head.weight.fill_(0.1)
+        for parameter in team.crew.parameters("default"):
+            parameter.add_(0.05)
+    parts = [slice(0, 1), slice(1, 4)]
+    episodes = [Episode(*pair) for pair in zip(ASKED, RESPONSES, strict=True)]
+    packed = [pack([a.ids for a in ASKED[part]], RESPONSES[part], PAD) for part in parts]
+    alone = [pack([e.asked.ids], [e.response], PAD) for e in episodes]
+    with team.crew.learning("reward_1"), torch.no_grad():
+        rows = [values_at(team.value.head, team.crew.states(row.ids), row) for row in alone]
+    policy = team.crew.recall(pack([a.ids for a in ASKED], RESPONSES, PAD), team.value.head, 1.0)
+    for _ in range(2):  # in the second update nothing is left of the first
+        for part in parts:
+            team.reward.scores(episodes[part])
+        found = team.value.before(_sampled(policy), packed)
+        torch.testing.assert_close(found, torch.cat(rows), rtol=1e-4, atol=1e-4)
+    assert (found - policy[2]).abs().max() > 1e-2
+    seen: list[Tensor] = []
+
+    def loss(values: Tensor) -> Tensor:
+        seen.append(values.detach())
+        return values.sum()
+
+    nothing = torch.zeros((), requires_grad=True)
+    team.value.learn(nothing, policy[0], packed[1], parts[1], loss, 1.0)
+    torch.testing.assert_close(seen[0], torch.cat(rows[1:]), rtol=1e-4, atol=1e-4)
 
 
 def test_the_coefficient_follows_the_target():
@@ -193,7 +231,7 @@ def evens(episodes: Sequence[Episode]) -> Tensor:
     return tensor([float(episode.response[0] % 2 == 0) for episode in episodes])
 
 
-@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("value", ["shared", "adapter"])
 def test_the_best_answer_is_found(tiny_llama: Path, tmp_path: Path, value: str):
     """About half of the tokens are even at first; the best policy samples no others."""
     settings = hyperparameters(

@@ -71,7 +71,7 @@ def test_it_starts_from_the_sft_adapter_and_is_anchored_to_it(
 def test_a_stopped_training_goes_on_to_the_same_bytes(
     tmp_path: Path, tiny_llama: Path, rows: str, reward: list[str], monkeypatch: pytest.MonkeyPatch
 ):
-    settings = {**PPO, "updates": 3}
+    settings = {**PPO, "updates": 3, "value": "reward"}
     whole, stopped = (
         job(tmp_path / name, tiny_llama, "ppo", settings, rows, reward=reward)
         for name in ("whole", "stopped")

@@ -26,6 +26,7 @@ from workflow.lib.errors import NumericalError, Preempted
 from workflow.lib.files import read_json, write_json
 from workflow.lib.health import Alarms, check, explained_variance, repetition
 from workflow.lib.kl import CONTROLS, ESTIMATORS
+from workflow.lib.layers import lean
 from workflow.lib.packing import Packed, pack
 from workflow.lib.progress import Progress
 from workflow.lib.rewards import Asked, Episode, Reward, Special
@@ -127,6 +128,7 @@ class Ppo:
         self._micro = micro
         self._coefficient = settings.kl_coefficient
         self._centre: float | None = None if settings.centre_scores else 0.0
+        lean(self._crew.model)
         self._parameters = [*self._crew.parameters(TRAINED), *team.value.parameters()]
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=settings.learning_rate, weight_decay=0.0, fused=True
@@ -167,10 +169,10 @@ class Ppo:
         parts = self._parts(len(prompts))
         packed = [pack(prompts[part], sampled.responses[part], special.pad) for part in parts]
         anchors = [self._crew.reference_logps(part, settings.temperature) for part in packed]
-        told = (sampled.logps, torch.cat(anchors), self._team.value.before(sampled, packed))
-        old, anchor, values = (spread(numbers.cpu(), whole.mask) for numbers in told)
         episodes = [Episode(*pair) for pair in zip(asked, sampled.responses, strict=True)]
         scored = [self._team.reward.scores(episodes[part]) for part in parts]
+        told = (sampled.logps, torch.cat(anchors), self._team.value.before(sampled, packed))
+        old, anchor, values = (spread(numbers.cpu(), whole.mask) for numbers in told)
         scores = {name: torch.cat([part[name] for part in scored]) for name in scored[0]}
         self._centre = float(scores["score"].mean()) if self._centre is None else self._centre
         penalised = scores["score"] - self._centre - settings.missing_eos_penalty * (~ended).float()
@@ -218,7 +220,8 @@ class Ppo:
         states = self._crew.states(packed.ids)
         logps = self._crew.logps(states, packed, settings.temperature)
         policy_loss = losses.ppo_policy(logps, old, advantages, settings.clip_range).sum() / count
-        value = self._team.value.learn(policy_loss, states, packed, value_loss, settings.value_weight)
+        weight = settings.value_weight
+        value = self._team.value.learn(policy_loss, states, packed, part, value_loss, weight)
         ratio = torch.exp(logps.detach() - old)
         clipped = (ratio - 1.0).abs() > settings.clip_range
         return {

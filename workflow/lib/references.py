@@ -256,6 +256,9 @@ def _wrong_rewards(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
                 yield ("methods", method, *keys), told + suggest(name, models or ["none"])
         if held in [name for _, name in optimised]:
             yield ("methods", method, "held_out"), f"'{held}' is optimised. Fix: name another, or null."
+        if about.get("value") == "reward" and not optimised:
+            told = "'reward' reads the first reward of kind adapter, and there is none."
+            yield ("methods", method, "value"), f"{told} Fix: take another value."
         for i in [i for i, r in rewards if r["kind"] == "verifier" and unchecked]:
             told = f"the prompts of dataset '{unchecked[0]}' have no answer to check."
             yield ("methods", method, "rewards", i), f"{told} Fix: take another reward."

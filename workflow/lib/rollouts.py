@@ -4,7 +4,7 @@ Rows are kept as lists of token ids and packed to the right only for a forward p
 alone keeps padding out and a row's numbers do not depend on the rows beside it. Sampling packs to the left.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,8 @@ import torch
 from peft import LoraConfig, PeftModel
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import DynamicCache, PreTrainedModel
+from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
 
 from workflow.lib.adapters import TRAINED, attach, load_weights, lora_config
 from workflow.lib.errors import IntegrityError
@@ -38,6 +39,43 @@ class Sampled:
     values: Tensor  # of the state before the token
 
 
+class RoomyLayer(DynamicLayer):  # type: ignore[misc]
+    """Keys and values of a layer, (B, heads, T, width), written into room that is there from the start."""
+
+    def __init__(self, room: int) -> None:
+        """Make room for ``room`` tokens."""
+        super().__init__()
+        self._room = room
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Reserve the room."""
+        super().lazy_initialization(key_states, value_states)
+        self._whole = [
+            states.new_empty((*states.shape[:2], self._room, states.shape[3]))
+            for states in (key_states, value_states)
+        ]
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *given: Any, **named: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Add the keys and values of the next tokens; return all so far."""
+        first = self.get_seq_length()
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        last = first + key_states.shape[2]
+        for whole, states in zip(self._whole, (key_states, value_states), strict=True):
+            whole[:, :, first:last] = states
+        self.keys, self.values = (whole[:, :, :last] for whole in self._whole)
+        return self.keys, self.values
+
+
+def roomy_cache(config: PreTrainedConfig, room: int) -> DynamicCache:
+    """Return an empty cache; its plain layers have room for ``room`` tokens, so that they need not grow."""
+    cache = DynamicCache(config=config)
+    cache.layers = [RoomyLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    return cache
+
+
 class Crew:
     """The base and its adapters; ``model`` is PEFT's view of them, with the policy active."""
 
@@ -55,6 +93,7 @@ class Crew:
         self.model: PeftModel = attach(base, lora, start, task="CAUSAL_LM", seed=seed)
         self._reference = REFERENCE if start else None
         self._heads: dict[str, Tensor] = {}
+        self._listeners: dict[str, Callable[[Tensor], None]] = {}
         self._trunk = getattr(base, base.base_model_prefix)
         self._head = base.get_output_embeddings()
         if start:
@@ -76,6 +115,16 @@ class Crew:
         self._heads[name] = next(iter(rest.values())).to(self.base.device, torch.float32)  # (1, H)
         self._settle()
         return name
+
+    def listen(self, reward: str, listener: Callable[[Tensor], None]) -> Tensor:
+        """Let ``listener`` have the last hidden states whenever ``reward`` scores; return its head, (1, H).
+
+        Args:
+            reward: Name that ``add_reward`` returned.
+            listener: Gets the states of the rows, prompt first, packed to the right, (B, T, H).
+        """
+        self._listeners[reward] = listener
+        return self._heads[reward]
 
     def add_value(self, lora: Mapping[str, Any], start: Sequence[str], seed: int) -> None:
         """Put an adapter for the value function onto the base: a new one, or a copy of ``start``.
@@ -169,6 +218,8 @@ class Crew:
         last = ((ids != pad) * torch.arange(ids.shape[1])).argmax(dim=1)
         with self._wearing(reward):
             states = self.states(ids)
+            if reward in self._listeners:
+                self._listeners[reward](states)
             return states[torch.arange(len(rows)), last].float() @ self._heads[reward][0]
 
     @torch.no_grad()
@@ -213,7 +264,7 @@ class Crew:
         lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)[:, None]
         seen = torch.arange(ids.shape[1], device=device)[None] >= ids.shape[1] - lengths
         position = (seen.long().cumsum(1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self.base.config)
+        cache = roomy_cache(self.base.config, ids.shape[1] + longest)
         ended = torch.zeros(len(prompts), dtype=torch.bool, device=device)
         drawn: list[Tensor] = []
         told: list[Tensor] = []

@@ -1,7 +1,8 @@
-"""The value function of PPO: a linear head on the policy's last hidden state, or on that of its own adapter.
+"""The value function of PPO: a linear head on last hidden states of the policy, a reward model or an adapter.
 
-The shared one costs nothing but pulls at the policy's weights with its loss. The other costs one adapter and
-two more passes per update, and leaves the policy to its own loss. Neither is a second model.
+On the policy's it costs nothing but pulls at the policy's weights with its loss. On those of the first reward
+model, which reads every response anyway, it costs nothing either, and leaves the policy to its own loss. An
+adapter of its own costs a pass to look and one per step to learn. None is a second model.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from workflow.lib.packing import Packed
-from workflow.lib.rollouts import VALUE, Crew, Sampled
+from workflow.lib.rollouts import REWARD, VALUE, Crew, Sampled
 
 ValueLoss = Callable[[Tensor], Tensor]  # values of the response tokens, (N,) → their loss
 
@@ -25,10 +26,16 @@ class Value(Protocol):
         """Return all that is trained for the value, always in the same order."""
 
     def before(self, sampled: Sampled, parts: Sequence[Packed]) -> Tensor:
-        """Return the value of the state before each sampled token, (N,)."""
+        """Return the value of the state before each sampled token, (N,), once the responses are scored."""
 
     def learn(
-        self, loss: Tensor, states: Tensor, packed: Packed, value_loss: ValueLoss, weight: float
+        self,
+        loss: Tensor,
+        states: Tensor,
+        packed: Packed,
+        part: slice,
+        value_loss: ValueLoss,
+        weight: float,
     ) -> Tensor:
         """Go backward from the policy's ``loss`` and from the value loss; return the latter.
 
@@ -36,6 +43,7 @@ class Value(Protocol):
             loss: Of the policy, with its graph.
             states: The policy's last hidden states of ``packed``, (B, T, H).
             packed: The rows.
+            part: Their places in the batch.
             value_loss: Gives the loss of the values of the response tokens.
             weight: Of the value loss.
         """
@@ -71,7 +79,13 @@ class SharedValue:
         return sampled.values
 
     def learn(
-        self, loss: Tensor, states: Tensor, packed: Packed, value_loss: ValueLoss, weight: float
+        self,
+        loss: Tensor,
+        states: Tensor,
+        packed: Packed,
+        part: slice,
+        value_loss: ValueLoss,
+        weight: float,
     ) -> Tensor:
         """Go backward once, from both losses."""
         second = value_loss(values_at(self.head, states, packed))
@@ -100,7 +114,13 @@ class AdapterValue:
         return torch.cat(found)
 
     def learn(
-        self, loss: Tensor, states: Tensor, packed: Packed, value_loss: ValueLoss, weight: float
+        self,
+        loss: Tensor,
+        states: Tensor,
+        packed: Packed,
+        part: slice,
+        value_loss: ValueLoss,
+        weight: float,
     ) -> Tensor:
         """Go backward twice: PEFT takes gradients of the active adapter only."""
         torch.autograd.backward(loss)
@@ -110,4 +130,54 @@ class AdapterValue:
         return second
 
 
-VALUES: dict[str, type[SharedValue] | type[AdapterValue]] = {"shared": SharedValue, "adapter": AdapterValue}
+class RewardValue:
+    """A head on the last hidden state of the first reward adapter, which starts as that adapter's own.
+
+    So a state is first thought to be worth what the reward model says of a conversation that ends there.
+    """
+
+    def __init__(self, crew: Crew, lora: Mapping[str, Any], start: Sequence[str], seed: int) -> None:
+        """Listen to ``crew``'s first reward adapter."""
+        self.head = new_head(crew)
+        self._heard: list[Tensor] = []  # of each pass that scored since the last look, (B, T, H)
+        self._states: tuple[Tensor, ...] = ()  # of each row, at the tokens of its response
+        with torch.no_grad():
+            self.head.weight.copy_(crew.listen(REWARD.format(1), self._heard.append))
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """Return the head's."""
+        return list(self.head.parameters())
+
+    @torch.no_grad()
+    def before(self, sampled: Sampled, parts: Sequence[Packed]) -> Tensor:
+        """Return the values by the states that the reward adapter had while it scored ``parts``."""
+        kept = []
+        for states, part in zip(self._heard, parts, strict=True):
+            mask = part.mask.to(states.device)  # of prompt and response; what closes them comes after
+            kept.append(states[:, : mask.shape[1]][mask].float())
+        self._heard.clear()
+        states, lengths = torch.cat(kept), [len(response) for response in sampled.responses]
+        self._states = torch.split(states, lengths)
+        values: Tensor = self.head(states).squeeze(-1)
+        return values
+
+    def learn(
+        self,
+        loss: Tensor,
+        states: Tensor,
+        packed: Packed,
+        part: slice,
+        value_loss: ValueLoss,
+        weight: float,
+    ) -> Tensor:
+        """Go backward once; no path leads from the value loss to an adapter."""
+        second = value_loss(self.head(torch.cat(self._states[part])).squeeze(-1))
+        torch.autograd.backward(loss + weight * second)
+        return second
+
+
+VALUES: dict[str, type[SharedValue] | type[AdapterValue] | type[RewardValue]] = {
+    "shared": SharedValue,
+    "adapter": AdapterValue,
+    "reward": RewardValue,
+}
