@@ -71,6 +71,7 @@ rule score_trials:
         code=code("score_trials.py"),
         settings=asking_of_task,
         seed=lookup(dpath="evaluation/seed", within=config),
+        backend=lookup(dpath="evaluation/backend", within=config),
         hardware=config["hardware"],
         sweep=SWEEP,
     script:

@@ -211,7 +211,7 @@ def tables() -> dict[str, list[dict[str, str]]]:
             | KIND
             | {"method": "dpo", "kind": kind, "seeds": of, "n": "200", "groups": "100", "changed": "0.04"}
             | {"reworded": "0.31", "delta": "0.02", "low": "-0.01", "high": "0.05"}
-            for kind, of in (("another seed", "1 2"), ("other batches", "1"))
+            for kind, of in (("another seed", "1 2"), ("asked again", "1"))
         ],
         "frontier": [
             moved(m, seed, gain, kl)

@@ -844,6 +844,30 @@ def test_rollouts_by_vllm_on_a_gpu_need_a_share_of_its_memory():
     assert not [x for x in study_problems(study, SCHEMA, [DEMO], ROOT) if "rollout_memory_fraction" in x]
 
 
+def scored_by_vllm(**hardware) -> list[str]:
+    """Return what is wrong with the demo study when vLLM scores, told without the file."""
+    study = yaml.safe_load(DEMO.read_text())
+    limits = {"problems": 32, "least_same": 0.9, "most_nats": 0.1}
+    study["evaluation"]["backend"] = {"kind": "vllm", "agreement": limits}
+    study["hardware"] |= hardware
+    return [line.partition(": ")[2] for line in study_problems(study, SCHEMA, [DEMO], ROOT)]
+
+
+def test_vllm_scores_on_the_weights_that_were_trained_on_and_has_memory():
+    assert scored_by_vllm() == []
+    (line,) = scored_by_vllm(quantisation="nf4", precision="bfloat16")
+    assert line.startswith("evaluation.backend: vLLM would score adapters on other weights")
+    (line,) = scored_by_vllm(device="cuda")
+    assert line == "hardware.vllm_memory_fraction: expected more than 0 for scoring by vLLM, found 0."
+    assert scored_by_vllm(device="cuda", vllm_memory_fraction=0.5) == []
+
+
+def test_vllm_scores_within_stated_limits_only():
+    study = yaml.safe_load(DEMO.read_text())
+    study["evaluation"]["backend"] = {"kind": "vllm"}
+    assert any("key 'agreement' is missing" in line for line in study_problems(study, SCHEMA, [DEMO], ROOT))
+
+
 def test_only_datasets_that_bring_their_rows_along_need_no_teacher(tmp_path):
     path = ROOT / "config/studies/stack-exchange-dpo.yaml"
     study = yaml.safe_load(path.read_text())

@@ -1,5 +1,6 @@
 """Policies are matched with their adapters, and seeds and keys depend on what they should."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,15 +8,17 @@ import pytest
 from tests.random_adapters import HARDWARE, yes_no_problems
 from workflow.lib.errors import DataError
 from workflow.lib.evaluation import (
-    ASKED,
+    READERS,
     Job,
     Policy,
     Scored,
     Store,
     TaskSettings,
     generation_seed,
+    identity,
     policies_of,
 )
+from workflow.lib.files import write_json
 from workflow.lib.harness import Task
 from workflow.lib.parquet import write_parquet
 from workflow.lib.records import Passage, Problem, Sample, table
@@ -29,6 +32,7 @@ JOB = Job(
     task="t",
     settings=TaskSettings("accuracy", 8),
     seed=7,
+    backend={"kind": "transformers"},
     hardware=HARDWARE,
     problems=Path("p"),
     definition=[Path("d")],
@@ -71,10 +75,30 @@ def test_a_metric_decides_whether_problems_are_asked_or_passages_gone_on_from(tm
     ]
     write_parquet(tmp_path / "problems.parquet", table(problems, Problem))
     write_parquet(tmp_path / "passages.parquet", table(passages, Passage))
-    assert ASKED["accuracy"](tmp_path / "problems.parquet") == problems
-    (asked,) = ASKED["reward"](tmp_path / "passages.parquet")
+    assert READERS["accuracy"](tmp_path / "problems.parquet") == problems
+    (asked,) = READERS["reward"](tmp_path / "passages.parquet")
     assert (asked.problem_id, asked.group_id, asked.category) == ("p1", "g1", "positive")
     assert (asked.question, asked.choices, asked.answer) == ("It is", [], None)
+
+
+def test_what_decides_is_the_backend_and_what_it_depends_on(tmp_path: Path) -> None:
+    write_json(tmp_path / "file", {"digest": "d"})
+    paths = dict.fromkeys(("problems", "prompt", "manifest"), tmp_path / "file")
+    job = replace(JOB, definition=[tmp_path / "file"], **paths)
+    limits = {"problems": 4, "least_same": 1.0, "most_nats": 0.1}
+
+    def told(kind: str, **hardware: object) -> dict[str, object]:
+        backend = {"kind": kind} | ({"agreement": limits} if kind == "vllm" else {})
+        changed = replace(job, backend=backend, hardware={**HARDWARE, **hardware})
+        return identity(changed, GREEDY, Policy("base", 1, None))
+
+    by_vllm, by_transformers = told("vllm"), told("transformers")
+    assert by_vllm["backend"] == {"kind": "vllm", "agreement": limits}
+    assert by_vllm["versions"].keys() - by_transformers["versions"].keys() == {"vllm"}
+    assert told("vllm", max_model_len=128) != by_vllm
+    assert told("transformers", max_model_len=128) == by_transformers
+    assert told("vllm", evaluation_batch=1) == by_vllm
+    assert told("transformers", evaluation_batch=1) != by_transformers
 
 
 def test_the_store_returns_what_it_was_given(tmp_path: Path) -> None:

@@ -87,7 +87,11 @@ def test_a_run_depends_on_its_seed_only(tmp_path: Path, tiny_llama: Path) -> Non
     task = read_task(TASKS / "logicbench/logicbench_bqa_sampled.yaml", 6)
     config = on_rows(task, documents(yes_no_problems(4), PromptFile(tmp_path / "p.j2")), tmp_path)
     lm = language_model(load_base(tiny_llama, HARDWARE), load_tokenizer(tiny_llama), chat=True, batch=4)
-    first, second, other = (run(lm, config, chat=True, seed=seed) for seed in (1, 1, 2))
+    asked = build(config)
+    first = run(lm, asked, chat=True, seed=1)
+    built = asked.instances
+    second, other = (run(lm, asked, chat=True, seed=seed) for seed in (1, 2))
+    assert asked.instances is built  # the requests are built for the first run only
     texts = [[entry["resps"] for entry in logged] for _, logged in (first, second, other)]
     assert texts[0] == texts[1] != texts[2]
     assert first[0] == second[0]

@@ -13,7 +13,7 @@ from workflow.lib.harness import Task, build, language_model, on_rows, read_task
 from workflow.lib.models import load_base, load_tokenizer
 from workflow.lib.prompts import PromptFile
 from workflow.lib.records import Problem
-from workflow.lib.scoring import Prompts, check_tokens, documents, prompts_of, samples_of
+from workflow.lib.scoring import Prompts, check_tokens, count_cut, documents, prompts_of, samples_of
 
 TASKS = Path(__file__).parents[2] / "workflow/tasks"
 ABOUT = {"dataset": "logic", "model": "tiny", "task": "asked"}
@@ -54,6 +54,18 @@ def test_every_repeat_is_a_record(tmp_path: Path) -> None:
     assert {(r.task, r.method, r.answer, r.prompt) for r in found} == {("asked", "", "yes", "turn")}
 
 
+def test_an_answer_within_a_thought_is_none(tmp_path: Path) -> None:
+    problem = yes_no_problems(1)[0]  # gold is yes
+    texts = [
+        "<think>The answer is no. Wait, it rains.</think>\nThe answer is yes.",
+        "I think: the answer is no.</think> The answer is yes.",  # the template has opened the thought
+        "<think>The answer is yes.</think> Hm.",
+    ]
+    found = samples_of([entry(problem, texts, accuracy=2 / 3)], prompts_for([problem]), LM, GENERATES, ABOUT)
+    assert [(r.parsed, r.score) for r in found] == [("yes", 1.0), ("yes", 1.0), (None, 0.0)]
+    assert [r.text for r in found] == texts
+
+
 def test_log_likelihoods_choose_the_most_probable_option() -> None:
     problem = goal_problems([("g", "left", "right side", 1)])[0]
     logged = [entry(problem, [], acc=1.0) | {"resps": [[(-4.5, False)], [(-3.25, True)]]}]
@@ -83,6 +95,21 @@ def test_another_prompt_than_training_renders_fails() -> None:
     prompts = replace(prompts_for([problem]), seen={problem.problem_id: "<s><p000>"})
     with pytest.raises(IntegrityError, match="p000: the harness rendered another prompt"):
         samples_of([entry(problem, ["The answer is yes."], accuracy=1.0)], prompts, LM, GENERATES, ABOUT)
+
+
+def test_what_is_cut_is_what_does_not_fit() -> None:
+    prompts = Prompts({}, {"p0": "a b c", "p1": "a b c d"})
+    built = SimpleNamespace(
+        eval_docs=[{"problem_id": "p0"}, {"problem_id": "p1"}], doc_to_choice=lambda doc: ["x", "x y"]
+    )
+    lm = SimpleNamespace(tok_encode=lambda text, add_special_tokens=False: text.split())
+    # Answers of at most two tokens: 3 + 2 fit into five, 4 + 2 do not; so does the longer option.
+    assert count_cut(lm, GENERATES, built, prompts, 2, 5) == 1
+    assert count_cut(lm, CHOOSES, built, prompts, 0, 5) == 1
+    assert count_cut(lm, GENERATES, built, prompts, 2, 6) == 0
+    assert count_cut(lm, CHOOSES, built, prompts, 0, 3) == 2
+    with pytest.raises(DataError, match="problem p0: an option of 2 tokens, but the model reads 1"):
+        count_cut(lm, CHOOSES, built, prompts, 0, 2)
 
 
 def test_a_limit_left_on_fails() -> None:

@@ -92,7 +92,7 @@ def test_every_table_is_there_and_has_the_values_of_its_file() -> None:
     ]
     assert last["baselines"] == ["logicbench", "always no", "51.2", "[46.0, 56.0]", "50.0", "375", "nothing"]
     assert last["noise"] == [
-        *("logicbench", "DPO", "other batches", "1", "+2.0", "[−1.0, 5.0]", "4.0", "31.0", "200"),
+        *("logicbench", "DPO", "asked again", "1", "+2.0", "[−1.0, 5.0]", "4.0", "31.0", "200"),
     ]
     frontier = texts(found["frontier"][0].rows)
     assert frontier[-1] == [

@@ -43,8 +43,8 @@ def test_every_policy_that_was_asked_again_and_its_own_seed(tmp_path):
     files = [answers(method, seed) for method in ("base", "dpo") for seed in (1, 2)]
     again = [answers("base", 1, [1, 1, 1, 1]), answers("dpo", 2)[::-1]]
     assert run(tmp_path, files, again)[1:] == [
-        ("base", "other batches", "1", "4", "4", "-0.25", "0.25", "0.0"),
-        ("dpo", "other batches", "2", "4", "4", "0.0", "0.0", "0.0"),
+        ("base", "asked again", "1", "4", "4", "-0.25", "0.25", "0.0"),
+        ("dpo", "asked again", "2", "4", "4", "0.0", "0.0", "0.0"),
     ]
 
 

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,11 @@ from lm_eval import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
+from benchmarks.harness_command import command, environment, found, samples, write_tasks
 from tests.random_adapters import HARDWARE, goal_problems, write_adapter, yes_no_problems
+from tests.tiny_llama import write_tiny_llama
+from workflow.lib.datasets.raw import Source
+from workflow.lib.datasets.registry import ADAPTERS
 from workflow.lib.errors import DataError, IntegrityError
 from workflow.lib.files import write_json
 from workflow.lib.harness import on_rows, read_task
@@ -63,6 +69,7 @@ class Study:
             "samples": list(map(str, self.paths("parquet", out))),
             "settings": {"metric": "accuracy", "max_new_tokens": new_tokens},
             "seed": 1234,
+            "backend": {"kind": "transformers"},
             "hardware": HARDWARE,
             "policies": METHODS,
             "seeds": SEEDS,
@@ -73,6 +80,14 @@ class Study:
             "store": str(self.root / "store"),
         }
         main(**arguments | changes)
+
+    def evaluate_one(self, definition: str, method: str, seed: int, *, new_tokens: int) -> None:
+        """Score one adapter alone."""
+        paths = {s: [str(self.root / f"out/{method}/seed-{seed}/task.{s}")] for s in ("json", "parquet")}
+        adapters = [str(self.root / f"adapters/{method}/seed-{seed}" / file) for file in FILES]
+        one = {"policies": [method], "seeds": [seed], "adapters": adapters}
+        outputs = {"scores": paths["json"], "samples": paths["parquet"]}
+        self.evaluate(definition, new_tokens=new_tokens, **one, **outputs)
 
     def records(self, method: str, seed: int, out: str = "out") -> list[Sample]:
         """Return the records of one policy."""
@@ -150,46 +165,61 @@ def test_generations_equal_the_harness_run_on_each_adapter_alone(logic: Study) -
     assert len(texts) == 3  # each policy spoke for itself
 
 
+def real_problems(adapter: str, folder: Path, count: int) -> list[Problem]:
+    """Return the first problems of real files that the tiny model has characters for."""
+    source = Source(folder, "real", "real", {}, None)
+    rows = (p for row in ADAPTERS[adapter].rows(source) for p in ADAPTERS[adapter].records(row, source))
+    problems = (p for p in rows if isinstance(p, Problem))
+    printable = (p for p in problems if f"{p.context}{p.question}{''.join(p.choices)}".isascii())
+    return list(islice(printable, count))
+
+
 @pytest.mark.shared_data
 @pytest.mark.skipif(not PIQA.is_dir(), reason="no ../shared/data")
-def test_official_piqa_on_the_real_rows_equals_the_harness(tmp_path: Path, tiny_llama: Path) -> None:
-    rows = [json.loads(line) for line in (PIQA / "valid.jsonl").read_text().splitlines()]
-    labels = [int(line) for line in (PIQA / "valid-labels.lst").read_text().split()]
-    short = [
-        (row["goal"], row["sol1"], row["sol2"], label)
-        for row, label in zip(rows, labels, strict=True)
-        if max(len(row["sol1"]), len(row["sol2"])) + len(row["goal"]) < 230  # bytes are tokens here
-    ][:40]
-    assert len(short) == 40
-    study = Study(tmp_path, tiny_llama, goal_problems(short))
-    study.evaluate("piqa/piqa", new_tokens=0)
-    study.root.joinpath("official").mkdir()
-    study.root.joinpath("official/rows.jsonl").write_text(
-        "\n".join(json.dumps({"goal": g, "sol1": a, "sol2": b, "label": n}) for g, a, b, n in short)
-    )
-    import lm_eval
+def test_scores_on_real_rows_equal_those_of_the_command_lm_eval(tmp_path: Path) -> None:
+    """Three kinds of task: options in plain text (official PIQA), options in a chat, greedy answers."""
+    snapshot = write_tiny_llama(tmp_path / "model", context=2048)  # its tokens are characters
+    logic = PIQA.parents[1] / "LogicBench/data/LogicBench(Eval)"
+    asked = {
+        "piqa/piqa": real_problems("piqa", PIQA, 20),
+        "piqa/piqa_goals": real_problems("piqa", PIQA, 20),
+        "logicbench/logicbench_bqa": real_problems("logicbench_bqa", logic / "BQA", 6),
+        "logicbench_mcqa/logicbench_mcqa": real_problems("logicbench_mcqa", logic / "MCQA", 6),
+    }
+    plain, *chats = asked
+    for (method, seed), definitions in ((("sft", 1), [plain]), (("dpo", 2), chats)):
+        studies, rows = {}, {}
+        for definition in definitions:
+            assert len(asked[definition]) in (6, 20)
+            study = studies[definition] = Study(tmp_path / Path(definition).name, snapshot, asked[definition])
+            study.evaluate_one(definition, method, seed, new_tokens=0 if "piqa" in definition else 12)
+            rows[definition] = documents(asked[definition], PromptFile(study.root / "cot.j2"))
+        adapter = study.root / f"adapters/{method}/seed-{seed}"
+        folder, names = tmp_path / f"command-{method}", [Path(definition).name for definition in definitions]
+        write_tasks(folder, rows, 12)
+        told = command(folder, snapshot, adapter, names, batch=8, chat=definitions != [plain])
+        done = subprocess.run(told, cwd=folder, env=environment(folder), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+        for name, study in zip(names, studies.values(), strict=True):
+            ours, theirs = study.scores(method, seed)["results"][name], found(folder, adapter)[name]
+            metrics = {key for key in theirs if key.endswith(",none") and "stderr" not in key}
+            assert metrics <= ours.keys() and len(metrics) >= 2
+            assert {key: ours[key] for key in metrics} == pytest.approx(
+                {key: theirs[key] for key in metrics}, abs=1e-6
+            )
+            compare_samples(study.records(method, seed), samples(folder, name))
 
-    installed = Path(lm_eval.__file__).parent / "tasks/piqa/piqa.yaml"
-    data = {"data_files": {"validation": str(study.root / "official/rows.jsonl")}}
-    study.root.joinpath("official/piqa.yaml").write_text(
-        f"include: {installed}\ntraining_split: null\ndataset_path: json\n"
-        f"dataset_kwargs: {json.dumps(data)}\n"
-    )
-    for method, seed, folder in [("base", 1, None), ("dpo", 2, study.adapters[3])]:
-        lm = HFLM(
-            pretrained=str(tiny_llama),
-            peft=folder and str(folder),
-            dtype="float32",
-            device="cpu",
-            batch_size=1,
-        )
-        manager = TaskManager(include_path=str(study.root / "official"), include_defaults=False)
-        official = simple_evaluate(model=lm, tasks=["piqa"], task_manager=manager, bootstrap_iters=0)
-        assert official is not None
-        ours = study.scores(method, seed)["results"]["piqa"]
-        for metric in ("acc,none", "acc_norm,none"):
-            assert ours[metric] == pytest.approx(official["results"]["piqa"][metric], abs=1e-6)
-    assert study.scores("base", 1)["n-samples"]["piqa"] == {"original": 40, "effective": 40}
+
+def compare_samples(ours: list[Sample], theirs: list[dict[str, Any]]) -> None:
+    """Fail unless texts are the same and log-likelihoods differ by rounding only."""
+    assert len(ours) == len(theirs) > 0
+    for record, entry in zip(ours, theirs, strict=True):
+        assert record.problem_id == entry["doc"]["problem_id"]
+        if record.loglikelihoods:
+            found = [float(option[0][0]) for option in entry["resps"]]
+            assert record.loglikelihoods == pytest.approx(found, rel=1e-6)
+        else:
+            assert [record.text] == entry["resps"][0]
 
 
 def test_second_call_scores_nothing_and_writes_the_same_bytes(

@@ -46,6 +46,7 @@ class Sweep:
             "manifest": str(self.root / "manifest.json"),
             "snapshot": str(self.snapshot),
             "settings": {"metric": "accuracy", "max_new_tokens": 0},
+            "backend": {"kind": "transformers"},
             "hardware": HARDWARE,
             **{"dataset": "toy", "model": "tiny", "task": "goals", "code": "c0de"},
         }

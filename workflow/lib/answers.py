@@ -7,8 +7,9 @@ An answer that cannot be read is its own class, never "no": on LogicBench two th
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from workflow.lib.traces import boxed, split_thought
 from workflow.lib.verifiers.registry import IN_LINES, IN_SYMBOLS, VERIFIERS
@@ -125,7 +126,12 @@ def parse_choice(text: str, choices: Sequence[str]) -> str | None:
 def judge(
     text: str, *, choices: Sequence[str], answer: str | None, verifier: str, instance: str
 ) -> Judgement:
-    """Judge the answer that ``text`` states: by the verifier of that name, or against gold."""
+    """Judge the answer that ``text`` states: by the verifier of that name, or against gold.
+
+    Of a passage that is continued, which has no verifier, nothing is right.
+    """
+    if not verifier:
+        return Judgement(None, False)
     if verifier != "gold":
         stated = stated_for(verifier, text)
         right = stated is not None and VERIFIERS[verifier](stated, instance)
@@ -136,3 +142,9 @@ def judge(
     stated = last_answer(text)
     right = stated is not None and answer is not None and plain(stated) == plain(answer)
     return Judgement(answer if right else stated, right)
+
+
+def judge_all(texts: Sequence[str], problem: Mapping[str, Any]) -> list[Judgement]:
+    """Judge each of ``texts`` as an answer to ``problem``, a row with the columns of ``Problem``."""
+    about = {name: problem[name] for name in ("choices", "answer", "verifier", "instance")}
+    return [judge(text, **about) for text in texts]

@@ -4,28 +4,30 @@ A policy is the base or an adapter of one method and seed. What it scores depend
 (weights, task, data, prompt, settings, code, versions), so results are kept under a digest of those.
 """
 
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
+
+from workflow.lib.agreement import Agreement, Spot, compare, greedy, spot_of, spread
+from workflow.lib.backends import BACKENDS, Backend, versions_of
 from workflow.lib.errors import DataError, PlumblineError
 from workflow.lib.files import digest_of, read_json, sha256, write_json
 from workflow.lib.given import asking
-from workflow.lib.harness import Task, build, language_model, on_rows, read_task, run
+from workflow.lib.harness import Task, build, on_rows, read_task, run
 from workflow.lib.lora import SETTINGS, WEIGHTS
-from workflow.lib.models import load_base, load_tokenizer
+from workflow.lib.models import load_tokenizer
 from workflow.lib.parquet import write_parquet
-from workflow.lib.policies import active, load_policies, logit_change
 from workflow.lib.prompts import PromptFile
 from workflow.lib.records import Passage, Problem, Sample, load, table
-from workflow.lib.scoring import check_tokens, count_cut, documents, prompts_of, samples_of
+from workflow.lib.scoring import Prompts, check_tokens, count_cut, documents, prompts_of, samples_of
 
 BASE = "base"
-HARDWARE = ("device", "precision", "quantisation", "attention", "evaluation_batch")  # what can move a score
-PACKAGES = ("lm_eval", "peft", "tokenizers", "torch", "transformers")
+REFERENCE = "transformers"  # the backend that others are compared with
 
 
 def load_problems(path: Path) -> list[Problem]:
@@ -38,14 +40,14 @@ def load_passages(path: Path) -> list[Problem]:
     return [asking(passage, passage.prompt) for passage in load(path, Passage)]
 
 
-ASKED: Mapping[str, Callable[[Path], list[Problem]]] = {"accuracy": load_problems, "reward": load_passages}
+READERS: Mapping[str, Callable[[Path], list[Problem]]] = {"accuracy": load_problems, "reward": load_passages}
 
 
 @dataclass(frozen=True)
 class TaskSettings:
     """What of the config's settings of a task decides how it is asked."""
 
-    metric: str  # key of ``ASKED``
+    metric: str  # key of ``READERS``
     max_new_tokens: int
 
 
@@ -67,6 +69,7 @@ class Job:
     task: str
     settings: TaskSettings
     seed: int
+    backend: Mapping[str, Any]  # the config's
     hardware: Mapping[str, Any]
     problems: Path
     definition: Sequence[Path]  # the YAML first
@@ -74,6 +77,10 @@ class Job:
     manifest: Path
     snapshot: Path
     code: str  # digest of the code that scores
+
+    def asked(self) -> list[Problem]:
+        """Return the problems, or the passages as problems."""
+        return READERS[self.settings.metric](self.problems)
 
 
 @dataclass(frozen=True)
@@ -109,46 +116,113 @@ def generation_seed(job: Job, task: Task, policy: Policy) -> int:
 
 def identity(job: Job, task: Task, policy: Policy) -> dict[str, Any]:
     """Return everything that decides a policy's score, by content (rule W8)."""
-    adapter = policy.adapter
+    adapter, decides = policy.adapter, BACKENDS[job.backend["kind"]].decides
     return {
         "adapter": {name: sha256(adapter / name) for name in (WEIGHTS, SETTINGS)} if adapter else None,
+        "backend": dict(job.backend),
         "base": read_json(job.manifest)["digest"],
         "code": job.code,
         "data": sha256(job.problems),
         "definition": {path.name: sha256(path) for path in job.definition},
-        "hardware": {key: job.hardware[key] for key in HARDWARE},
+        "hardware": {key: job.hardware[key] for key in decides},
         "limit": None,
         "max_new_tokens": job.settings.max_new_tokens,
         "prompt": sha256(job.prompt),
         "seed": generation_seed(job, task, policy),
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": versions_of(job.backend["kind"]),
     }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Problems in the form of a task, and what is told of them all."""
+
+    task: Task
+    built: Any  # the harness's task object
+    prompts: Prompts
+    probes: dict[str, Any]
+    about: dict[str, str]  # of the records
+
+    def answers(self, backend: Backend, key: str | None, seed: int) -> tuple[dict[str, Any], list[Sample]]:
+        """Return the result and the records of one policy."""
+        with backend.answering(key, seed):
+            result, logged = run(backend.lm, self.built, chat=self.task.chat, seed=seed)
+        return result, samples_of(logged, self.prompts, backend.lm, self.task, self.about)
+
+
+def asked_of(job: Job, task: Task, backend: Backend, problems: Sequence[Problem], folder: str) -> Asked:
+    """Return ``problems`` in the form of ``task`` after the gates on their prompts; rows go to ``folder``."""
+    built = build(on_rows(task, documents(problems, PromptFile(job.prompt)), folder))
+    prompts = prompts_of(built, load_tokenizer(job.snapshot), problems, chat=task.chat)
+    probes = check_tokens(backend.lm, prompts, chat=task.chat)
+    reads = backend.reads(generates=task.generates)
+    probes["cut"] = count_cut(backend.lm, task, built, prompts, job.settings.max_new_tokens, reads)
+    about = {"dataset": job.dataset, "model": job.model, "task": job.task}
+    return Asked(task, built, prompts, probes, about)
+
+
+def start(kind: str, job: Job, task: Task, policies: Mapping[str, Policy]) -> Backend:
+    """Return the backend of that kind with the adapters of ``policies``."""
+    adapters = {key: policy.adapter for key, policy in policies.items() if policy.adapter}
+    tokenizer = load_tokenizer(job.snapshot)
+    return BACKENDS[kind](
+        job.snapshot, job.manifest, job.model, adapters, tokenizer, job.hardware, chat=task.chat
+    )
+
+
+def spots(
+    job: Job, task: Task, backend: Backend, policies: Mapping[str, Policy], told: Mapping[str, Spot] | None
+) -> dict[str, Spot]:
+    """Return what a backend says of the problems of the spot check, by policy; see ``spot_of``."""
+    once, found = greedy(task), {}
+    problems = spread(job.asked(), job.backend["agreement"]["problems"])
+    with TemporaryDirectory() as folder:
+        asked = asked_of(job, once, backend, problems, folder)
+        for key, policy in policies.items():
+            name = key if policy.adapter else None
+            _, samples = asked.answers(backend, name, job.seed)
+            with backend.answering(name, job.seed):
+                reads = job.hardware["max_model_len"] - 2
+                found[key] = spot_of(
+                    samples, asked.prompts.seen, backend.lm, told[key] if told else None, reads
+                )
+    return found
+
+
+def checked_backend(
+    job: Job, task: Task, policies: Mapping[str, Policy]
+) -> tuple[Backend, dict[str, dict[str, Any]]]:
+    """Return the backend that the config asks for, and how far it agrees with transformers, by policy.
+
+    The weights are in memory once at a time: transformers has answered when vLLM starts.
+    """
+    kind = job.backend["kind"]
+    if kind == REFERENCE:
+        return start(kind, job, task, policies), {}
+    first = spots(job, task, start(REFERENCE, job, task, policies), policies, None)
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    backend = start(kind, job, task, policies)
+    second = spots(job, task, backend, policies, first)
+    limits = Agreement(**job.backend["agreement"])
+    names = {key: f"task '{job.task}', {p.method}, seed {p.seed}" for key, p in policies.items()}
+    return backend, {key: compare(first[key], second[key], limits, names[key]) for key in policies}
 
 
 def score(job: Job, task: Task, policies: Mapping[str, Policy]) -> Iterator[tuple[str, Scored]]:
     """Score ``policies`` one after another on one base in memory; yield each under its key."""
-    tokenizer = load_tokenizer(job.snapshot)
-    names = {key: f"p{i}" for i, (key, policy) in enumerate(policies.items()) if policy.adapter}
-    adapters = {names[key]: policy.adapter for key, policy in policies.items() if policy.adapter}
-    model = load_policies(load_base(job.snapshot, job.hardware), adapters, model=job.model)
-    lm = language_model(model, tokenizer, chat=task.chat, batch=job.hardware["evaluation_batch"])
-    about = {"dataset": job.dataset, "model": job.model, "task": job.task}
-    problems = ASKED[job.settings.metric](job.problems)
-    rows = documents(problems, PromptFile(job.prompt))
+    backend, agreed = checked_backend(job, task, policies)
     with TemporaryDirectory() as folder:
-        config = on_rows(task, rows, folder)
-        built = build(config)
-        prompts = prompts_of(built, tokenizer, problems, chat=task.chat)
-        probes = check_tokens(lm, prompts, chat=task.chat)
-        probes["cut"] = count_cut(lm, task, built, prompts, job.settings.max_new_tokens)
-        probe = lm.tok_encode(next(iter(prompts.seen.values())))
+        asked = asked_of(job, task, backend, job.asked(), folder)
+        probe = backend.lm.tok_encode(next(iter(asked.prompts.seen.values())))
         for key, policy in policies.items():
-            name = names[key] if policy.adapter else None
-            change = logit_change(model, name, probe) if name else 0.0
-            with active(model, name):
-                result, logged = run(lm, config, chat=task.chat, seed=generation_seed(job, task, policy))
-            samples = samples_of(logged, prompts, lm, task, about)
-            yield key, Scored(result, samples, {**probes, "logit_change": change})
+            name = key if policy.adapter else None
+            change = backend.change(name, probe) if name else 0.0
+            result, samples = asked.answers(backend, name, generation_seed(job, task, policy))
+            result["config"] |= {"model": job.backend["kind"], "device": job.hardware["device"]}
+            probes = {**asked.probes, "logit_change": change}
+            yield key, Scored(result, samples, probes | ({"agreement": agreed[key]} if agreed else {}))
 
 
 class Store:

@@ -5,6 +5,7 @@ the machine (0.7 s a call, and different bytes every time). Caches and ``limit``
 """
 
 import json
+import math
 import random
 from collections.abc import Mapping
 from copy import deepcopy
@@ -17,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from lm_eval.api.model import TemplateLM
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
@@ -25,12 +27,22 @@ from lm_eval.tasks._yaml_loader import load_yaml
 from lm_eval.utils import handle_non_serializable
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from workflow.lib.branches import Scored, batches_of, can_branch, loglikelihoods, rows_of
 from workflow.lib.errors import DataError, problem
 
 INSTALLED = "lm_eval/"  # start of an ``include`` that names a file of the installed harness
 SPLIT = "test"
 ROWS = "documents.parquet"
+CPU_INPUTS = 2048  # tokens of one pass; what does not fit a processor's cache takes three times as long
 BOOTSTRAPS = 1000  # for the standard errors that have no formula; means have one
+
+
+@dataclass(frozen=True)
+class Official:
+    """What of the harness's own scores of generated answers counts."""
+
+    metric: str
+    filter: str  # that finds the answer in the text
 
 
 @dataclass(frozen=True)
@@ -40,11 +52,12 @@ class Task:
     name: str
     config: Mapping[str, Any]
     chat: bool  # the model's chat template goes round the prompt
+    official: Official | None = None  # ``None`` where generated answers are read by our own parser
 
     @property
     def sampled(self) -> bool:
         """Whether answers are drawn at random, so that a generation seed matters."""
-        return "generation_kwargs" in self.config and bool(self.config["generation_kwargs"]["do_sample"])
+        return self.generates and bool(self.config["generation_kwargs"].get("do_sample"))
 
     @property
     def generates(self) -> bool:
@@ -84,7 +97,8 @@ def read_task(path: str | Path, max_new_tokens: int) -> Task:
         raise DataError(problem(str(path), "num_fewshot", expected="0", found=found, fix="remove it."))
     if config["output_type"] == "generate_until":
         config["generation_kwargs"] = {**config["generation_kwargs"], "max_gen_toks": max_new_tokens}
-    return Task(config["task"], config, bool(metadata["chat_template"]))
+    official = Official(**metadata["scored_by"]) if "scored_by" in metadata else None
+    return Task(config["task"], config, bool(metadata["chat_template"]), official)
 
 
 def on_rows(task: Task, rows: pa.Table, folder: str | Path) -> dict[str, Any]:
@@ -101,14 +115,72 @@ def build(config: Mapping[str, Any]) -> ConfigurableTask:
     loaded = TaskManager(include_defaults=False).load([deepcopy(dict(config))])
     task = loaded["tasks"][config["task"]]
     task.set_config("num_fewshot", 0)
+    return _asking_alike(task)
+
+
+def _asking_alike(task: ConfigurableTask) -> ConfigurableTask:
+    """Let ``task`` build its requests for the first run only: they are the same for whoever answers."""
+    build_requests = task.build_all_requests
+
+    def once(**options: Any) -> None:
+        if not hasattr(task, "_instances"):
+            build_requests(**options)
+        for instance in task.instances:
+            instance.resps, instance.filtered_resps = [], {}
+
+    task.build_all_requests = once
     return task
+
+
+class SharingLM(HFLM):  # type: ignore[misc]
+    """The harness's model of transformers, which reads what options have in common once.
+
+    A text is cut into tokens once, however many adapters are asked.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Take the options of the harness's own class."""
+        super().__init__(**options)
+        self._branching = can_branch(self.model)
+        self._known: dict[tuple[str, bool | None], list[int]] = {}
+
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **options: Any) -> list[int]:
+        """Return the tokens of ``string``."""
+        if options:
+            return list(super().tok_encode(string, add_special_tokens, **options))
+        key = (string, add_special_tokens)
+        if key not in self._known:
+            self._known[key] = super().tok_encode(string, add_special_tokens)
+        return list(self._known[key])
+
+    def _loglikelihood_tokens(
+        self,
+        requests: list[tuple[tuple[str, str], list[int], list[int]]],
+        disable_tqdm: bool = False,
+        override_bs: int | None = None,
+    ) -> list[tuple[float, bool]]:
+        if not self._branching:
+            told: list[tuple[float, bool]] = super()._loglikelihood_tokens(
+                requests, disable_tqdm, override_bs
+            )
+            return told
+        room = self.max_length + 1  # the last token is no input; what is too long loses its beginning
+        sequences = [
+            (tuple(context), Scored(number, (context + continuation)[-room:], len(continuation)))
+            for number, (_, context, continuation) in enumerate(requests)
+        ]
+        found: dict[int, tuple[float, bool]] = {}
+        limit = CPU_INPUTS if self.device.type == "cpu" else math.inf
+        for batch in batches_of(rows_of(sequences, self.max_length), self.batch_size, limit):
+            found |= loglikelihoods(self.model, batch, self.softmax_dtype)
+        return [found[number] for number in range(len(requests))]
 
 
 def language_model(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, chat: bool, batch: int
-) -> HFLM:
+) -> SharingLM:
     """Return ``model`` as the harness wants it; under a chat template only the template places BOS."""
-    return HFLM(
+    return SharingLM(
         pretrained=model,
         tokenizer=tokenizer,
         backend="causal",
@@ -117,8 +189,14 @@ def language_model(
     )
 
 
-def run(lm: HFLM, config: Mapping[str, Any], *, chat: bool, seed: int) -> tuple[dict[str, Any], list[Any]]:
+def run(lm: TemplateLM, task: ConfigurableTask, *, chat: bool, seed: int) -> tuple[dict[str, Any], list[Any]]:
     """Score what ``lm`` answers now.
+
+    Args:
+        lm: The model, with one policy active.
+        task: Of ``build``; several runs may share it.
+        chat: The model's chat template goes round the prompt.
+        seed: Of whatever is drawn.
 
     Returns:
         The scores in the harness's own layout, without times and paths, and its log of samples.
@@ -126,22 +204,20 @@ def run(lm: HFLM, config: Mapping[str, Any], *, chat: bool, seed: int) -> tuple[
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-    task = build(config)
+    name = task.config.task
     task.set_fewshot_seed(seed)
     found = evaluate(
         lm=lm,
-        task_dict={"tasks": {config["task"]: task}},
+        task_dict={"tasks": {name: task}},
         bootstrap_iters=BOOTSTRAPS,
         log_samples=True,
         apply_chat_template=chat,
         fewshot_as_multiturn=True,
     )
-    logged = found.pop("samples")[config["task"]]
-    found["configs"][config["task"]]["dataset_kwargs"] = {"data_files": {SPLIT: ROWS}}
+    logged = found.pop("samples")[name]
+    found["configs"][name]["dataset_kwargs"] = {"data_files": {SPLIT: ROWS}}
     found["config"] = {
-        "model": "hf",
         "batch_size": lm.batch_size,
-        "device": lm.device.type,
         "limit": None,
         "use_cache": None,
         "bootstrap_iters": BOOTSTRAPS,

@@ -135,6 +135,7 @@ def reference_problems(config: dict[str, Any], root: Path) -> Iterator[tuple[Key
     yield from _wrong_records(config)
     yield from _wrong_preferences(config)
     yield from _wrong_hardware(config)
+    yield from _wrong_backend(config)
     yield from _wrong_losses(config)
     yield from _wrong_rewards(config)
     yield from _wrong_groups(config)
@@ -167,6 +168,18 @@ def _wrong_hardware(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
         yield ("hardware", "deepspeed"), "4-bit weights cannot be shared out. Fix: set none or zero2."
     if hardware["deepspeed"] != "none" and (hardware["device"], hardware["precision"]) == ("cpu", "bfloat16"):
         yield ("hardware", "precision"), "expected float32 with DeepSpeed on a CPU."
+
+
+def _wrong_backend(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield what vLLM cannot score with, where it is to score."""
+    hardware = config["hardware"]
+    if config["evaluation"]["backend"]["kind"] != "vllm":
+        return
+    if hardware["quantisation"] != "none":
+        told = "vLLM would score adapters on other weights than they were trained on, those before 4 bits."
+        yield ("evaluation", "backend"), f"{told} Fix: set {{kind: transformers}}, or quantisation none."
+    if hardware["device"] == "cuda" and not hardware["vllm_memory_fraction"]:
+        yield ("hardware", "vllm_memory_fraction"), "expected more than 0 for scoring by vLLM, found 0."
 
 
 def _records_of(dataset: dict[str, Any]) -> list[str]:

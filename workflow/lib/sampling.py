@@ -15,15 +15,13 @@ from typing import Any, Literal
 
 from workflow.lib.asking import TOO_LONG, Answer, Question, rationales, request_seed, tell
 from workflow.lib.chat import check_questions, render, token_ids
-from workflow.lib.engines import RANKS, engine_environment, engine_options
-from workflow.lib.errors import DependencyError, IntegrityError
+from workflow.lib.engines import engine_environment, engine_options, logprob_change, lora_options
+from workflow.lib.errors import DependencyError
 from workflow.lib.lora import Adapter, read_adapter
 from workflow.lib.records import Rationale
 
 LOGPROB_DIGITS = 4  # sums of float32 log-probabilities differ beyond this with the batch
 PROGRESS_EVERY = 10.0  # seconds between lines of progress in the log
-SLOTS = 2  # for adapters; one stays empty: on a CPU a request without an adapter reads the last one
-PROBED = 20  # likeliest tokens whose log-probabilities tell whether an adapter is applied
 
 
 @dataclass(frozen=True)
@@ -37,19 +35,6 @@ class Teacher:
     top_p: float
     max_tokens: int
     seed: int
-
-
-def lora_options(adapter: Adapter) -> dict[str, Any]:
-    """Return the options of ``vllm.LLM`` that make room for ``adapter`` and touch no layer that it leaves."""
-    room = next((rank for rank in RANKS if rank >= adapter.rank), None)
-    if room is None:
-        raise IntegrityError(f"{adapter.folder}: rank: expected {RANKS[-1]} or less, found {adapter.rank}")
-    return {
-        "enable_lora": True,
-        "max_loras": SLOTS,
-        "max_lora_rank": room,
-        "lora_target_modules": adapter.modules,
-    }
 
 
 class Engine:
@@ -74,7 +59,7 @@ class Engine:
                 f"hardware.device is '{hardware['device']}' but no such device is here. "
                 "Fix: set it to cpu, or ask the scheduler for a GPU."
             )
-        room = lora_options(adapter) if adapter else {}
+        room = lora_options(*[adapter] if adapter else [])
         self._llm = LLM(model=str(snapshot), **engine_options(hardware), **room)
         self._adapter: Any = LoRARequest("teacher", 1, str(adapter.folder.absolute())) if adapter else None
         self._window = int(hardware["max_model_len"])
@@ -103,7 +88,8 @@ class Engine:
         from vllm import SamplingParams, TokensPrompt
 
         if self._adapter and prompts:
-            self._check_applied(prompts[0])
+            change = logprob_change(self._llm, prompts[0], self._adapter)
+            print(f"the adapter changes a log-probability by up to {change:.3g} nats", flush=True)
         params = [
             SamplingParams(
                 n=teacher.samples,
@@ -125,28 +111,6 @@ class Engine:
             [_answer(o, len(request.prompt_token_ids)) for o in sorted(request.outputs, key=_index)]
             for request in outputs
         ]
-
-    def _check_applied(self, prompt: list[int]) -> None:
-        """Fail unless the adapter changes what may follow ``prompt``, and to finite log-probabilities."""
-        before, after = self._following(prompt, None), self._following(prompt, self._adapter)
-        same = after.keys() & before.keys()
-        change = max((abs(after[token] - before[token]) for token in same), default=math.inf)
-        whole = all(map(math.isfinite, after.values()))
-        if not whole or (change == 0.0 and after.keys() == before.keys()):
-            raise IntegrityError(
-                f"{self._adapter.lora_path}: expected other log-probabilities than the base's, all finite, "
-                f"found a change of {change}. Fix: train it again; it answers like the base, or not at all."
-            )
-        print(f"the adapter changes a log-probability by up to {change:.3g} nats", flush=True)
-
-    def _following(self, prompt: list[int], adapter: Any) -> dict[int, float]:
-        """Return the log-probabilities of the likeliest tokens to follow ``prompt``, nats."""
-        from vllm import SamplingParams, TokensPrompt
-
-        params = SamplingParams(temperature=0.0, max_tokens=1, logprobs=PROBED)
-        asked = [TokensPrompt(prompt_token_ids=prompt)]
-        (request,) = self._llm.generate(asked, params, use_tqdm=False, lora_request=adapter)
-        return {token: found.logprob for token, found in request.outputs[0].logprobs[0].items()}
 
 
 def _index(output: Any) -> int:

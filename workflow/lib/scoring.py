@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from lm_eval.api.model import TemplateLM
 from lm_eval.api.task import ConfigurableTask
-from lm_eval.models.huggingface import HFLM
 from transformers import PreTrainedTokenizerBase
 
-from workflow.lib.answers import Judgement, judge
+from workflow.lib.answers import Judgement, judge_all
 from workflow.lib.chat import render, token_ids
 from workflow.lib.errors import DataError, IntegrityError
 from workflow.lib.harness import Task
 from workflow.lib.prompts import PromptFile
 from workflow.lib.records import Problem, Sample, table
 
+UNFOUND = "[invalid]"  # what a filter of the harness finds where there is no answer
 TOLERANCE = 1e-9  # between the harness's score of a problem and the mean of our records
 
 
@@ -47,11 +48,11 @@ def prompts_of(
     asked = [doc["problem_id"] for doc in task.eval_docs]
     if asked != [p.problem_id for p in problems]:
         raise IntegrityError(f"task: expected the {len(problems)} problems in order, found {len(asked)}")
-    user = {doc["problem_id"]: task.doc_to_text(doc) for doc in task.eval_docs}
+    user = {doc["problem_id"]: task.fewshot_context(doc, num_fewshot=0) for doc in task.eval_docs}
     return Prompts(user, {key: render(tokenizer, text) if chat else text for key, text in user.items()})
 
 
-def check_tokens(lm: HFLM, prompts: Prompts, *, chat: bool) -> dict[str, Any]:
+def check_tokens(lm: TemplateLM, prompts: Prompts, *, chat: bool) -> dict[str, Any]:
     """Fail unless the harness cuts every prompt into training's tokens with at most one BOS.
 
     Returns:
@@ -70,53 +71,65 @@ def check_tokens(lm: HFLM, prompts: Prompts, *, chat: bool) -> dict[str, Any]:
     return {"bos": max(marks), "longest_prompt": longest}
 
 
-def count_cut(lm: HFLM, task: Task, built: ConfigurableTask, prompts: Prompts, room: int) -> int:
-    """Return how many problems the harness cuts from the left because the model's context is too short.
+def count_cut(
+    lm: TemplateLM, task: Task, built: ConfigurableTask, prompts: Prompts, room: int, reads: int
+) -> int:
+    """Return how many problems the harness cuts from the left because too little is read at once.
+
+    Args:
+        lm: The model.
+        task: What is asked.
+        built: The same as the harness has it.
+        prompts: Of the problems.
+        room: Tokens of the longest answer, where answers are generated.
+        reads: Tokens of prompt and answer that are read.
 
     Raises:
-        DataError: An option alone is longer than the context.
+        DataError: An option alone is longer than that.
     """
     cut = 0
     for doc in built.eval_docs:
         length = len(lm.tok_encode(prompts.seen[doc["problem_id"]]))
         if not task.generates:
             room = max(len(lm.tok_encode(c, add_special_tokens=False)) for c in built.doc_to_choice(doc))
-            if room > lm.max_length:
+            if room >= reads:
                 raise DataError(
                     f"problem {doc['problem_id']}: an option of {room} tokens, but the model reads "
-                    f"{lm.max_length}. Fix: take a model with a longer context."
+                    f"{reads - 1}. Fix: take a model with a longer context."
                 )
-        cut += length + room > lm.max_length + (not task.generates)
+        cut += length + room > reads
     return cut
 
 
-def judged_of(text: str, doc: Mapping[str, Any]) -> Judgement:
-    """Return what an answer states; of a passage that is continued nothing is right."""
-    if not doc["verifier"]:
-        return Judgement(None, False)
-    return judge(
-        text,
-        choices=doc["choices"],
-        answer=doc["answer"],
-        verifier=doc["verifier"],
-        instance=doc["instance"],
-    )
+def answers_of(entry: Mapping[str, Any], task: Task) -> list[tuple[str, Judgement, list[float]]]:
+    """Return each answer in an entry of the harness's log: its text, what it is, and the options' scores."""
+    doc = entry["doc"]
+    if not task.generates:
+        scores = [float(option[0][0]) for option in entry["resps"]]
+        text = doc["choices"][scores.index(max(scores))]
+        return [(text, Judgement(text, text == doc["answer"]), scores)]
+    texts = entry["resps"][0]
+    if task.official is None:
+        return [(text, judged, []) for text, judged in zip(texts, judge_all(texts, doc), strict=True)]
+    found = entry["filtered_resps"][0]
+    return [(texts[0], Judgement(None if found == UNFOUND else found, bool(entry[right_of(task)])), [])]
+
+
+def right_of(task: Task) -> str:
+    """Return the name under which the harness logs whether an answer is right."""
+    return task.official.metric if task.official else "accuracy" if task.generates else "acc"
 
 
 def sample_of(
-    entry: Mapping[str, Any], repeat: int, prompts: Prompts, lm: HFLM, about: Mapping[str, str]
+    entry: Mapping[str, Any],
+    answer: tuple[str, Judgement, list[float]],
+    repeat: int,
+    prompts: Prompts,
+    lm: TemplateLM,
+    about: Mapping[str, str],
 ) -> Sample:
     """Return the record of one answer in the harness's log, without its method and seed."""
-    doc = entry["doc"]
-    scores: list[float] = []
-    if isinstance(entry["resps"][0][0], str):
-        text = entry["resps"][0][repeat]
-        judged = judged_of(text, doc)
-        parsed, right = judged.parsed, judged.right
-    else:
-        scores = [float(option[0][0]) for option in entry["resps"]]
-        text = parsed = doc["choices"][scores.index(max(scores))]
-        right = parsed == doc["answer"]
+    doc, (text, judged, scores) = entry["doc"], answer
     seen = prompts.seen[doc["problem_id"]]
     return Sample(
         dataset=about["dataset"],
@@ -132,16 +145,20 @@ def sample_of(
         prompt=prompts.user[doc["problem_id"]],
         prompt_sha256=hashlib.sha256(seen.encode()).hexdigest(),
         text=text,
-        parsed=parsed,
+        parsed=judged.parsed,
         answer=doc["answer"],
-        score=float(right),
+        score=float(judged.right),
         tokens=len(lm.tok_encode(text, add_special_tokens=False)),
         loglikelihoods=scores,
     )
 
 
 def samples_of(
-    logged: Sequence[Mapping[str, Any]], prompts: Prompts, lm: HFLM, task: Task, about: Mapping[str, str]
+    logged: Sequence[Mapping[str, Any]],
+    prompts: Prompts,
+    lm: TemplateLM,
+    task: Task,
+    about: Mapping[str, str],
 ) -> list[Sample]:
     """Return the records of a run, in the order of the problems, after comparing them with the harness.
 
@@ -150,20 +167,23 @@ def samples_of(
             more problems than there are, or scored one differently.
     """
     found = []
-    right = "accuracy" if task.generates else "acc"
-    for entry in logged:
-        repeats = len(entry["resps"][0])
+    right = right_of(task)
+    counted = [e for e in logged if task.official is None or e["filter"] == task.official.filter]
+    for entry in counted:
         key = entry["doc"]["problem_id"]
         if any(arguments[0] != prompts.seen[key] for arguments in entry["arguments"]):
             raise IntegrityError(f"problem {key}: the harness rendered another prompt than training does")
-        rows = [sample_of(entry, repeat, prompts, lm, about) for repeat in range(repeats)]
-        mean = sum(row.score for row in rows) / repeats
+        rows = [
+            sample_of(entry, answer, repeat, prompts, lm, about)
+            for repeat, answer in enumerate(answers_of(entry, task))
+        ]
+        mean = sum(row.score for row in rows) / len(rows)
         if entry["doc"]["verifier"] and abs(mean - float(entry[right])) > TOLERANCE:
             raise IntegrityError(
                 f"problem {key}: scored {entry[right]} by the harness, {mean} by our records"
             )
         found += rows
-    asked = [entry["doc"]["problem_id"] for entry in logged]
+    asked = [entry["doc"]["problem_id"] for entry in counted]
     if asked != list(prompts.seen):
         raise IntegrityError(
             f"task '{about['task']}': expected {len(prompts.seen)} problems, found {len(asked)}"

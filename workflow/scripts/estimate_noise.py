@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RUN = ["dataset", "model", "task", "method"]
 COLUMNS = [*RUN, "kind", "seeds", "n", "groups", "delta", "low", "high", "interval", "changed", "reworded"]
-SEED, AGAIN = "another seed", "other batches"
+SEED, AGAIN = "another seed", "asked again"
 
 Row = dict[str, Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from workflow.lib.answers import judge
+from workflow.lib.answers import judge_all
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -12,16 +12,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[Sequence[str]]) ->
 
     ``accuracy_yes`` and ``accuracy_no`` exist only for problems whose gold answer is that one.
     """
-    judged = [
-        judge(
-            text,
-            choices=doc["choices"],
-            answer=doc["answer"],
-            verifier=doc["verifier"],
-            instance=doc["instance"],
-        )
-        for text in results[0]
-    ]
+    judged = judge_all(results[0], doc)
     accuracy = fmean(j.right for j in judged)
     return {
         "accuracy": accuracy,
