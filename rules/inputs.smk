@@ -313,8 +313,12 @@ def scorers_of_task(wildcards):
 def reward_models_of_task(wildcards):
     """Return the adapter files of the reward models that score a task's answers, method × seed × file."""
     names = scorers_of({"rewards": scorers_of_task(wildcards).values()})
-    folder = f"results/adapters/{wildcards.dataset}/{wildcards.model}"
-    return collect(folder + "/{method}/seed-{seed}/{file}", method=names, seed=SEEDS, file=ADAPTER_FILES)
+    return collect(
+        f"results/adapters/{wildcards.dataset}/{wildcards.model}/{{method}}/seed-{{seed}}/{{file}}",
+        method=names,
+        seed=SEEDS,
+        file=ADAPTER_FILES,
+    )
 
 
 def classifiers_of_task(wildcards):

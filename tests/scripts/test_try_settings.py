@@ -60,6 +60,7 @@ def score(folder: Path, snapshot: Path, trials: list[str], **changes: Any) -> st
         "size": SWEEP["problems"],
         "seed": SEED,
         "evaluation_seed": 1234,
+        "backend": {"kind": "transformers"},
         "hardware": HARDWARE,
         **{"dataset": "toy", "model": "tiny", "method": "dpo", "task": "goals", "code": "c0de"},
         "store": str(folder / "store"),

@@ -187,7 +187,7 @@ def test_judges_stand_between_what_they_read_and_what_reads_them(tmp_path, by, h
     assert {edge for edge in edges if {rule, "estimate_wins"} & set(edge)} == {
         *((before, rule) for before in ("evaluate", *models)),
         *((before, "estimate_wins") for before in ("evaluate", rule)),
-        *(("estimate_wins", after) for after in ("check_results", "render_report")),
+        *(("estimate_wins", after) for after in ("check_results", "render_report", "write_crate")),
     }
 
 
@@ -279,7 +279,7 @@ def test_rounds_go_round_by_the_rules_of_the_first(tmp_path):
         *[(above, "pair_round") for above in ("normalise_dataset", "verify_round")],
         *[(above, "check_round") for above in ("verify_rationales", "verify_round", "pair_round")],
         *[("pair_round", "train"), ("check_round", "train"), ("pair_round", "check_results")],
-        *[("check_round", reader) for reader in ("collect_funnel", "render_report")],
+        *[("check_round", reader) for reader in ("collect_funnel", "render_report", "write_crate")],
     }
     hinted, _ = plan(with_rounds(tmp_path, "answer_conditioned"), tmp_path)
     assert hinted["hint_round"] == 12 and hinted["hint_failed"] == 2
@@ -326,7 +326,7 @@ def test_an_adapter_of_a_teacher_is_fetched_once_and_sampled_as_a_teacher(tmp_pa
     assert {edge for edge in edges if "fetch_adapter" in edge} == {
         ("pretrain_model", "fetch_adapter"),
         *[("fetch_adapter", reader) for reader in ("compare_prompts", "sample_rationales")],
-        ("fetch_adapter", "collect_provenance"),
+        *[("fetch_adapter", reader) for reader in ("collect_provenance", "write_crate")],
     }
 
 

@@ -36,4 +36,4 @@ def test_the_flagship_is_replaced_and_not_merged(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "llama" not in done.stdout + done.stderr
-    assert "10 trainings, 6 evaluations" in done.stderr
+    assert "10 trainings, 7 evaluations" in done.stderr
