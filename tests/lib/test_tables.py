@@ -1,20 +1,12 @@
 """Tables of the report: every cell is a cell of the CSV, rounded."""
 
 from tests.report_inputs import CARDS, CHECKS, EVIL, delta, provenance, score, tables
-from workflow.lib.tables import (
-    MOST_ROWS,
-    Cell,
-    accuracy_tables,
-    all_tables,
-    detection_tables,
-    headline_tables,
-    input_table,
-    label_tables,
-    sweep_tables,
-    teacher_tables,
-    transfer_tables,
-    win_tables,
-)
+from workflow.lib.answer_tables import win_tables
+from workflow.lib.card_tables import detection_tables, input_table, label_tables, teacher_tables
+from workflow.lib.page_tables import all_tables
+from workflow.lib.run_tables import sweep_tables
+from workflow.lib.score_tables import accuracy_tables, headline_tables, transfer_tables
+from workflow.lib.tables import MOST_ROWS, Cell
 
 
 def texts(rows: list[list[Cell]]) -> list[list[str]]:

@@ -16,10 +16,11 @@ import yaml
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from workflow.lib.card_tables import input_table
 from workflow.lib.errors import DataError
 from workflow.lib.figures import dark, look, ordered
 from workflow.lib.files import read_json
-from workflow.lib.tables import Table, input_table, table_of
+from workflow.lib.tables import Table, table_of
 from workflow.lib.wording import clip, count, visible
 
 MOST_EXAMPLES = 60

@@ -17,6 +17,7 @@ from workflow.lib.figures import Row
 from workflow.lib.files import read_csv, read_json, write_text
 from workflow.lib.findings import summaries
 from workflow.lib.logs import capture, redact
+from workflow.lib.page_tables import all_tables
 from workflow.lib.report import (
     card_listings,
     example_sets,
@@ -27,7 +28,6 @@ from workflow.lib.report import (
     without_folders,
 )
 from workflow.lib.shelves import PackedView, packed_view
-from workflow.lib.tables import all_tables
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
