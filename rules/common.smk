@@ -12,6 +12,7 @@ from workflow.lib.fingerprints import fingerprint
 from workflow.lib.logs import redact
 from workflow.lib.lora import SETTINGS, WEIGHTS
 from workflow.lib.plan import plan_summary, read_expected
+from workflow.lib.reasons import note
 from workflow.lib.rounds import methods_of, rounds_of
 from workflow.lib.trials import number_of
 
@@ -53,6 +54,10 @@ def tell_plan():
 
 
 atexit.register(tell_plan)
+
+
+onstart:
+    note(workflow.dag)
 
 
 def kinds(section, *wanted):

@@ -9,6 +9,7 @@ import pytest
 
 from tests.studies import CANARIES, ROOT, Study, clone
 from workflow.lib.files import read_csv, read_json
+from workflow.lib.reasons import JOURNAL, latest
 
 pytestmark = pytest.mark.demo
 
@@ -93,6 +94,14 @@ def test_every_file_of_the_report_is_there(demo):
     page = (results / "report.html").read_text()
     assert len(page) < 10_000_000 and "not run" not in page
     assert read_json(results / "checks.json")["failed"] == 0
+
+
+def test_the_journal_and_the_page_tell_why_each_job_ran(demo):
+    entries = latest(demo.root / JOURNAL)
+    counts = Counter(entry["rule"] for entry in entries)
+    assert (counts["train"], counts["evaluate"], counts["render_report"]) == (10, 4, 1)
+    assert all(entry["reasons"] for entry in entries)
+    assert "Why each job ran" in (demo.root / "results/report.html").read_text()
 
 
 def test_nothing_of_this_machine_is_in_the_results(demo):

@@ -55,6 +55,9 @@ def test_the_numbers_are_those_of_the_active_adapter():
         assert module(x).item() == 2.0 + 15.0
         module.merge()
         assert module(x).item() == 2.0 + 15.0  # not twice
+        module.unmerge()
+        module._active_adapter = "elsewhere"  # one that this layer does not have
+        assert module(x).item() == 2.0
 
 
 def test_it_learns_as_before():

@@ -97,13 +97,24 @@ def test_examples_are_ordered_by_method_and_counted_when_left_out() -> None:
 
 
 def test_provenance_keeps_the_order_of_the_settings() -> None:
-    view = provenance_view(provenance())
+    job = {
+        "rule": "train",
+        "output": "a",
+        "begun": "2026-11-20T09:00:00+00:00",
+        "reasons": ["Code", "Params"],
+    }
+    later = job | {"output": "b", "begun": "2026-11-20T10:00:00+00:00"}
+    view = provenance_view(provenance(), [job, later])
+    (why,) = [table for table in view.tables if table.caption == "Why each job ran"]
+    assert [[cell.text for cell in row] for row in why.rows] == [
+        ["train", "2", "Code, Params", later["begun"]]
+    ]
     assert view.facts["Commit"] == "c0ffee"
     assert view.listings["Settings of the study"] == "seeds:\n- 1\n- 2\npath: /scratch/someone/model\n"
     assert list(view.listings) == [
         *("Settings of the study", "Training runs (1)", "Evaluations (0)", "Inputs in full (1)"),
     ]
-    assert provenance_view({}).facts == {}
+    assert provenance_view({}, []).facts == {}
 
 
 def test_every_card_is_listed_under_its_stage() -> None:

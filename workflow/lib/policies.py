@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from workflow.lib.errors import IntegrityError, NumericalError
 from workflow.lib.files import read_json
+from workflow.lib.layers import lean
 from workflow.lib.lora import SETTINGS, WEIGHTS
 
 
@@ -42,6 +43,8 @@ def load_policies(
         except RuntimeError as error:
             raise IntegrityError(f"{folder}: does not fit the model '{model}': {error}") from error
         check_loaded(policies, name, folder)
+    if isinstance(policies, PeftModel):
+        lean(policies)
     return policies.eval()
 
 

@@ -20,6 +20,7 @@ from workflow.lib.card_tables import input_table
 from workflow.lib.errors import DataError
 from workflow.lib.figures import dark, look, ordered
 from workflow.lib.files import read_json
+from workflow.lib.run_tables import reason_tables
 from workflow.lib.tables import Table, table_of
 from workflow.lib.wording import clip, count, visible
 
@@ -60,8 +61,8 @@ def card_listings(cards: Sequence[dict[str, Any]]) -> dict[str, str]:
     }
 
 
-def provenance_view(facts: Mapping[str, Any]) -> Provenance:
-    """Return the content of provenance.json as facts, tables and listings."""
+def provenance_view(facts: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> Provenance:
+    """Return the content of provenance.json as facts, tables and listings, and why each job ran."""
     if not facts:
         return Provenance()
     versions = {"Package": list(facts["versions"]), "Version": [str(v) for v in facts["versions"].values()]}
@@ -76,6 +77,7 @@ def provenance_view(facts: Mapping[str, Any]) -> Provenance:
     for key, title in (("runs", "Training runs"), ("scores", "Evaluations"), ("manifests", "Inputs in full")):
         listings[f"{title} ({len(facts[key])})"] = listing(facts[key])
     tables = [input_table(facts["manifests"]), table_of("Versions", versions, words=("Version",))]
+    tables += reason_tables(jobs)
     return Provenance(short, dict(facts["commands"]), tables, listings)
 
 

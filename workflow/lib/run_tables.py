@@ -135,6 +135,22 @@ def funnel_tables(rows: Sequence[Row]) -> list[Table]:
     return [table_of("Rows in and out", columns, words=words, source="funnel")] if rows else []
 
 
+def reason_tables(jobs: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return why the last job on each output ran, by rule."""
+    if not jobs:
+        return []
+    groups: dict[tuple[str, str], list[str]] = {}
+    for job in jobs:
+        groups.setdefault((job["rule"], ", ".join(job["reasons"])), []).append(job["begun"])
+    columns = {
+        "Rule": [rule for rule, _ in groups],
+        "Jobs": [count(str(len(begun))) for begun in groups.values()],
+        "Why": [why for _, why in groups],
+        "Last call": [max(begun) for begun in groups.values()],
+    }
+    return [table_of("Why each job ran", columns, words=("Why", "Last call"))]
+
+
 def check_tables(checks: Mapping[str, Any]) -> list[Table]:
     """Return the outcome of every check on the results, what did not pass first."""
     if not checks:

@@ -18,6 +18,7 @@ from workflow.lib.files import read_csv, read_json, write_text
 from workflow.lib.findings import summaries
 from workflow.lib.logs import capture, redact
 from workflow.lib.page_tables import all_tables
+from workflow.lib.reasons import latest
 from workflow.lib.report import (
     card_listings,
     example_sets,
@@ -99,7 +100,7 @@ def main(
         "shelves": read_packed(samples),
         "example_rule": shown["rule"] if shown else "",
         "checks": outcomes,
-        "provenance": provenance_view(read_facts(provenance)),
+        "provenance": provenance_view(read_facts(provenance), latest()),
         "datasets": dataset_views(known),
         "cards": card_listings(known),
         "pasted": {Path(path).name: read_whole(path) for path in (methods, references)},

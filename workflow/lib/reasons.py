@@ -1,0 +1,73 @@
+"""Why each job of a study ran: Snakemake knows when it starts, and forgets at the end of the call."""
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from workflow.lib.errors import DataError
+
+JOURNAL = Path("results/logs/jobs.jsonl")  # one line per job and call of Snakemake
+
+
+class Job(Protocol):
+    """The part of a Snakemake job that its reason needs."""
+
+    rule: Any
+    output: Any
+
+
+class Dag(Protocol):
+    """The part of Snakemake's DAG that knows the reasons."""
+
+    jobs: Iterable[Job]
+
+    def needrun(self, job: Job) -> bool:
+        """Return whether the job is about to run."""
+
+    def reason(self, job: Job) -> Any:
+        """Return why, as text with the files in question."""
+
+
+def kinds_of(reason: str) -> list[str]:
+    """Return the kinds of a reason, as ``Missing output files``, without the files that it names."""
+    return sorted({part.partition(":")[0].strip() for part in reason.split("; ") if part.strip()})
+
+
+def note(dag: Dag, journal: Path = JOURNAL) -> None:
+    """Append a line to the journal for each job that is about to run and writes something."""
+    begun = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+    lines: list[dict[str, Any]] = [
+        {
+            "begun": begun,
+            "rule": str(job.rule),
+            "output": str(job.output[0]),
+            "reasons": kinds_of(str(dag.reason(job))),
+        }
+        for job in dag.jobs
+        if dag.needrun(job) and job.output
+    ]
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    with journal.open("a", encoding="utf-8") as stream:
+        stream.writelines(f"{json.dumps(line)}\n" for line in sorted(lines, key=lambda line: line["output"]))
+
+
+def latest(journal: Path = JOURNAL) -> list[dict[str, Any]]:
+    """Return the last line of the journal on each output, by rule; nothing where there is no journal.
+
+    What follows the last end of a line was torn off when the driver was killed, and does not count.
+
+    Raises:
+        DataError: Another line is not whole.
+    """
+    if not journal.exists():
+        return []
+    found: dict[str, dict[str, Any]] = {}
+    for number, line in enumerate(journal.read_text(encoding="utf-8").split("\n")[:-1], start=1):
+        try:
+            entry = json.loads(line)
+            found[entry["output"]] = entry
+        except (json.JSONDecodeError, KeyError) as error:
+            raise DataError(f"{journal} row {number}: not a whole line. Fix: delete the file.") from error
+    return sorted(found.values(), key=lambda entry: (entry["rule"], entry["output"]))
