@@ -25,8 +25,9 @@ AFTER_SCORES = Counter(
         **{f"estimate_{name}": 1 for name in ("calibration", "lengths", "noise", "frontier", "efficiency")},
         "collect_examples": 1,
         "collect_provenance": 1,
+        "pack_samples": 1,
         "check_results": 1,
-        "render_report": 1,
+        **{"write_methods": 1, "render_report": 1, "write_crate": 1},
     }
 )
 
@@ -90,7 +91,7 @@ def test_every_file_of_the_report_is_there(demo):
     results = demo.root / "results"
     figures = {path.suffix for path in results.glob("figures/accuracy.*")}
     assert figures == {".svg", ".pdf", ".png", ".csv", ".json"}
-    assert len(list(results.glob("figures/*.pdf"))) == 13
+    assert len(list(results.glob("figures/*.pdf"))) == 14
     page = (results / "report.html").read_text()
     assert len(page) < 10_000_000 and "not run" not in page
     assert read_json(results / "checks.json")["failed"] == 0
@@ -130,7 +131,7 @@ def test_touching_and_commenting_and_cloning_run_nothing(study, tmp_path):
 def test_a_new_beta_runs_dpo_its_scores_and_what_follows(study):
     study.change("config/demo.yaml", "beta: 0.1", "beta: 0.2")
     curves_and_costs = Counter({"collect_curves": 1, "collect_costs": 1})
-    figures = Counter({"plot": 10})  # all but funnel, rewards and sweeps
+    figures = Counter({"plot": 11})  # all but funnel, rewards and sweeps
     assert study.planned() == Counter({"train": 2, "evaluate": 4}) + AFTER_SCORES + curves_and_costs + figures
     listed = study.run("--dry-run")
     assert {line.split("/")[-2] for line in listed.splitlines() if "log: results/logs/train/" in line} == {
@@ -139,11 +140,17 @@ def test_a_new_beta_runs_dpo_its_scores_and_what_follows(study):
 
 
 EDITS = {
-    "figures": ("workflow/lib/figures.py", Counter({"plot": 13, "render_report": 1})),
-    "one figure": ("workflow/scripts/plot_costs.py", Counter({"plot": 1, "render_report": 1})),
+    "figures": (
+        "workflow/lib/figures.py",
+        Counter({"plot": 14, "pack_samples": 1, "write_methods": 1, "render_report": 1, "write_crate": 1}),
+    ),
+    "one figure": (
+        "workflow/scripts/plot_costs.py",
+        Counter({"plot": 1, "render_report": 1, "write_crate": 1}),
+    ),
     "one method": (
         "workflow/scripts/train_orpo.py",
-        Counter({"train": 2, "evaluate": 4, "plot": 10, "collect_curves": 1, "collect_costs": 1})
+        Counter({"train": 2, "evaluate": 4, "plot": 11, "collect_curves": 1, "collect_costs": 1})
         + AFTER_SCORES,
     ),
 }
