@@ -55,6 +55,16 @@ def test_the_text_says_what_was_done(tmp_path):
     assert order == sorted(order)
 
 
+def test_a_round_is_a_method_of_its_own(tmp_path):
+    told = facts()
+    told["config"]["rounds"] = {"dpo": {"count": 2, "start_from": "previous"}}
+    told["config"]["study"]["primary"]["method"] = "dpo-round-2"
+    text, _ = written(tmp_path, told)
+    assert "DPO round-2 against Base on logicbench_sampled" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("- DPO round-2")]
+    assert "starts from dpo, learning rate 0.0005" in line
+
+
 def test_every_shipped_study_gets_its_text(tmp_path):
     studies = [ROOT / "config/config.yaml", *sorted(ROOT.glob("config/studies/*.yaml"))]
     assert len(studies) >= 5

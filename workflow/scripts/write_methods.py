@@ -27,6 +27,7 @@ from workflow.lib.families import family
 from workflow.lib.figures import look, ordered
 from workflow.lib.files import read_json, write_text
 from workflow.lib.logs import capture
+from workflow.lib.rounds import methods_of
 from workflow.lib.splits import SPLITS
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def views(facts: dict[str, Any], datasets: dict[str, dict[str, int]]) -> dict[st
         datasets: Rows of each split by dataset.
     """
     config = facts["config"]
-    methods: dict[str, Any] = {name: config["methods"][name] for name in ordered(config["methods"])}
+    every = methods_of(config)
+    methods = {name: every[name] for name in ordered(every)}
     strategies: dict[str, str] = config["preferences"]["strategy"]
     return {
         "study": config["study"],
