@@ -26,6 +26,7 @@ QUIET = [
     *("--virtual-time-budget=8000", "--hide-scrollbars"),
 ]
 DARK = "--blink-settings=preferredColorScheme=0"
+PAPER_WIDTH = 673  # pixels of 210 mm less two margins of 16 mm, at 96 to the inch
 PROBE = """<!DOCTYPE html><title>waiting</title>
 <iframe src="report.html" SANDBOX style="width:WIDTHpx;height:900px;border:0"></iframe><pre></pre>
 <script>
@@ -150,13 +151,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site.server.shutdown()
 
 
-def measure(site: Site, profile: Path, width: int, *options: str, sandbox: str = "") -> dict[str, Any]:
+def measure(
+    site: Site, profile: Path, width: int, *options: str, sandbox: str = "", page: str = "report.html"
+) -> dict[str, Any]:
     """Return what a page of ``width`` pixels looks like from inside the browser.
 
     In a ``sandbox`` without allow-scripts, the page's own script does not run.
     """
     probe = PROBE.replace("WIDTH", str(width)).replace("SANDBOX", f'sandbox="{sandbox}"' if sandbox else "")
-    (site.folder / "probe.html").write_text(probe)
+    (site.folder / "probe.html").write_text(probe.replace("report.html", page))
     document, console = site.open("probe.html", profile, "--window-size=1400,1000", *options)
     assert [line for line in console if not (sandbox and "frame is sandboxed" in line)] == []
     found = re.search(r"<pre>(.+?)</pre>", document, re.S)
@@ -270,6 +273,14 @@ def test_without_script_the_page_says_so_and_shows_what_was_chosen(site: Site, t
 def test_light_and_dark(site: Site, tmp_path: Path, options: tuple[str, ...], ink: str, paper: str) -> None:
     found = measure(site, tmp_path, 1280, *options)
     assert (found["paper"], found["images"]) == (paper, [ink])
+
+
+def test_the_widest_table_fits_on_paper(site: Site, tmp_path: Path) -> None:
+    page = (site.folder / "report.html").read_text()
+    assert page.count("@media print {") == 1
+    (site.folder / "paper.html").write_text(page.replace("@media print {", "@media all {"))
+    found = measure(site, tmp_path, PAPER_WIDTH, page="paper.html")
+    assert found["width"] == PAPER_WIDTH and found["browser"] is False  # the controls are not printed
 
 
 def test_the_page_prints(site: Site, tmp_path: Path) -> None:
