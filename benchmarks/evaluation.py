@@ -93,7 +93,6 @@ def job(
 ) -> dict[str, Any]:
     """Return what the rule ``evaluate`` hands to its script, with outputs in ``folder``."""
     path, name = ROOT / f"workflow/tasks/{definition}.yaml", Path(definition).name
-    settings = {"definition": definition, "dataset": "toy", "metric": "accuracy", "rewards": False}
     files = {
         suffix: [str(folder / f"{a.parent.name}-{a.name}-{name}.{suffix}") for a in adapters]
         for suffix in ("json", "parquet")
@@ -108,7 +107,7 @@ def job(
         "manifest": str(results / "models/tiny/manifest.json"),
         "snapshot": str(results / "models/tiny/snapshot"),
         **{"scores": files["json"], "samples": files["parquet"]},
-        "settings": {**settings, "max_new_tokens": tokens},
+        "settings": {"metric": "accuracy", "max_new_tokens": tokens},
         **{"seed": 1234, "backend": {"kind": "transformers"}, "hardware": DEMO["hardware"]},
         "policies": list(dict.fromkeys(folder.parent.name for folder in adapters)),
         "seeds": sorted({int(folder.name.removeprefix("seed-")) for folder in adapters}),

@@ -37,7 +37,7 @@ def test_that_covers_text_adapters_scores_and_figures(twins):
         "accuracy.svg": 1,
         "accuracy.pdf": 1,
         "accuracy.png": 1,
-        "deltas.csv": 2,  # the table and the figure's copy
+        "/deltas.csv": 2,  # the table and the figure's copy
     }.items():
         assert sum(name.endswith(ending) for name in names) == count, ending
 

@@ -1,6 +1,7 @@
 """A small study in a clone, and drivers that run parts of it through the profile that ships."""
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +28,7 @@ SITE = {
     },
 }
 ADAPTER = "results/adapters/logic/tiny/sft/seed-1"
-STEPS = 300  # 12 rows, 4 at a time, 100 epochs
+STEPS = 1500  # 12 rows, 4 at a time, 500 epochs: seconds on any machine, time to be stopped in
 RULES = ("fetch_model", "generate_dataset", "normalise_dataset", "train", "plot", "sample_rationales")
 PATIENCE = 300.0  # seconds; a busy machine is no failure
 
@@ -36,7 +37,7 @@ def write_study(folder: Path, snapshot: Path, **hardware: object) -> Study:
     """Return a clone whose one base model and whose SFT rows are there before its datasets."""
     study = smaller(demo_config(), snapshot)
     study["seeds"] = [1]
-    study["methods"]["sft"] |= {"epochs": 100, "batch_size": 4, "max_length": 64}
+    study["methods"]["sft"] |= {"epochs": 500, "batch_size": 4, "max_length": 64}
     study["hardware"] |= {"micro_batch": 4, **hardware}
     made = clone_with(folder / "clone", study)
     (made.root / "slurm/site.yaml").write_text(yaml.safe_dump(SITE))
@@ -68,6 +69,17 @@ def driving(study: Study, path: str, *options: str) -> Iterator[subprocess.Popen
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+def interrupted(driver: subprocess.Popen[str]) -> int:
+    """Press Ctrl-C until the driver ends: it may be deaf while it submits or asks; return its exit code."""
+    for _ in range(int(PATIENCE / 30)):
+        driver.send_signal(signal.SIGINT)
+        try:
+            return driver.wait(30)
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError("the driver does not end on SIGINT")
 
 
 def said(study: Study) -> str:

@@ -18,6 +18,7 @@ from tests.slurm.drivers import (
     PATIENCE,
     STEPS,
     driving,
+    interrupted,
     megabytes,
     minutes,
     of_rule,
@@ -215,8 +216,7 @@ def test_gpus_are_asked_for_by_the_rules_that_compute(
     with driving(study, slurm.path, *options, "--", *targets) as driver:
         until(lambda: said(study).count("has been submitted") == 3, "three jobs", study)
         time.sleep(3)
-        driver.send_signal(signal.SIGINT)
-        driver.wait(PATIENCE)
+        interrupted(driver)
     drain(slurm, "resume")
     jobs = slurm.jobs()[before:]
     asked = {  # by the folder of its log

@@ -24,7 +24,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Study:
     """Return a study with everything that a sweep reads, once its targets are made."""
     settings = smaller(demo_config(), tiny_llama)
     task = {"definition": "piqa/piqa_goals", "dataset": "logic", "metric": "accuracy"}
-    settings["evaluation"]["tasks"]["choices"] = task | {"rewards": False, "max_new_tokens": 0}
+    settings["evaluation"]["tasks"]["choices"] = task | {"rewards": False, "scorers": [], "max_new_tokens": 0}
     settings["sweeps"] = {
         "methods": {"orpo": {"learning_rate": [1.0e30, 1.0e-2, 1.0e-3]}},
         **{"seed": 1, "task": "choices", "problems": 8, "rule": "first_in_tie_group"},
