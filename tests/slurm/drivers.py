@@ -62,6 +62,7 @@ def driving(study: Study, path: str, *options: str) -> Iterator[subprocess.Popen
             stderr=log,
             text=True,
             env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
+            preexec_fn=heed_interrupts,
         )
         try:
             yield process
@@ -69,6 +70,11 @@ def driving(study: Study, path: str, *options: str) -> Iterator[subprocess.Popen
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+def heed_interrupts() -> None:
+    """Take SIGINT as from a keyboard: a shell lets what it starts in the background ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def interrupted(driver: subprocess.Popen[str]) -> int:
