@@ -1,7 +1,7 @@
 """How every figure looks and is saved: one look per method, shared marks, reproducible files."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow.lib.families import family
-from workflow.lib.files import copy_file, replacing, write_json
+from workflow.lib.files import copy_file, read_csv, replacing, write_json
 from workflow.lib.wording import count, listed, shorten, visible
 
 Row = dict[str, str]
@@ -18,6 +18,7 @@ Panel = tuple[Axes, list[Row]]
 PAPER, INK, MUTED, GRID = "#ffffff", "#1b1f24", "#5b636c", "#dfe3e7"
 LONGEST_LABEL = 26  # characters
 INTERVAL_WIDTH = 1.4  # points
+PERCENT = 100.0  # of a share, and points of a difference of shares
 
 
 @dataclass(frozen=True)
@@ -175,23 +176,27 @@ def blank(message: str) -> Figure:
     return figure
 
 
-def interval_mark(axis: Axes, y: float, row: Row, quantity: str, *, hollow: bool = False) -> None:
-    """Draw one estimate of a share with its interval as a horizontal line, in percent."""
+def interval_mark(
+    axis: Axes, y: float, row: Row, quantity: str, *, hollow: bool = False, scale: float = PERCENT
+) -> None:
+    """Draw one estimate, times ``scale``, with its interval as a horizontal line."""
     style = look(row["method"])
     if row["low"] and row["high"]:
-        ends = [100 * float(row["low"]), 100 * float(row["high"])]
+        ends = [scale * float(row["low"]), scale * float(row["high"])]
         axis.plot(ends, [y, y], color=style.colour, linewidth=INTERVAL_WIDTH)
     fill = PAPER if hollow else style.colour
-    axis.plot([100 * float(row[quantity])], [y], style.marker, color=style.colour, markerfacecolor=fill)
+    axis.plot([scale * float(row[quantity])], [y], style.marker, color=style.colour, markerfacecolor=fill)
 
 
-def upright_mark(axis: Axes, x: float, row: Row, *, scale: float = 1.0) -> None:
-    """Draw the estimate of ``row`` at ``x``, times ``scale``, with its interval as an upright line."""
+def upright_mark(
+    axis: Axes, x: float, row: Row, quantity: str, *, scale: float = PERCENT, label: str | None = None
+) -> None:
+    """Draw one estimate, times ``scale``, at ``x`` with its interval as an upright line."""
     style = look(row["method"])
     if row["low"] and row["high"]:
         ends = [scale * float(row["low"]), scale * float(row["high"])]
         axis.plot([x, x], ends, color=style.colour, linewidth=INTERVAL_WIDTH)
-    axis.plot([x], [scale * float(row["estimate"])], style.marker, color=style.colour)
+    axis.plot([x], [scale * float(row[quantity])], style.marker, color=style.colour, label=label)
 
 
 def by_task_and_method(rows: Sequence[Row], columns: int, height: float) -> tuple[Figure, list[Panel]]:
@@ -233,6 +238,24 @@ def save(
             figure.savefig(temporary, format=kind, metadata=unsigned[kind])
     copy_file(table, csv)
     write_json(json, asdict(caption))
+
+
+def make(
+    draw: Callable[[list[Row]], Figure],
+    describe: Callable[[list[Row]], Caption],
+    *,
+    table: str,
+    style: str,
+    svg: str,
+    pdf: str,
+    png: str,
+    csv: str,
+    caption: str,
+) -> None:
+    """Draw the table at ``table`` under ``style`` and write the figure's files."""
+    rows = read_csv(table)
+    with styled(style):
+        save(draw(rows), describe(rows), table=table, svg=svg, pdf=pdf, png=png, csv=csv, json=caption)
 
 
 def dark(svg: str) -> str:

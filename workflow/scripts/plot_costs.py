@@ -6,8 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from workflow.lib.figures import Caption, Row, blank, look, name_rows, ordered, panels, save, styled
-from workflow.lib.files import read_csv
+from workflow.lib.figures import Caption, Row, blank, look, make, name_rows, ordered, panels
 from workflow.lib.logs import capture
 from workflow.lib.wording import plural
 
@@ -65,12 +64,9 @@ def describe(rows: list[Row]) -> Caption:
     return Caption(TITLE, ALT, meaning + limits)
 
 
-def main(*, table: str, style: str, svg: str, pdf: str, png: str, csv: str, caption: str) -> None:
-    """Draw the table at ``table`` under ``style`` and write the figure's files."""
-    rows = read_csv(table)
-    with styled(style):
-        figure = draw(rows)
-        save(figure, describe(rows), table=table, svg=svg, pdf=pdf, png=png, csv=csv, json=caption)
+def main(**paths: str) -> None:
+    """Make the figure; ``paths`` are those of ``workflow.lib.figures.make``."""
+    make(draw, describe, **paths)
 
 
 if __name__ == "__main__":

@@ -18,14 +18,12 @@ from workflow.lib.figures import (
     interval_mark,
     known,
     look,
+    make,
     name_rows,
     ordered,
     panels,
-    save,
     sizes,
-    styled,
 )
-from workflow.lib.files import read_csv
 from workflow.lib.logs import capture
 from workflow.lib.verdicts import ALPHA, verdict
 
@@ -81,12 +79,9 @@ def describe(rows: list[Row]) -> Caption:
     return Caption(TITLE, ALT, meaning + lines + rule)
 
 
-def main(*, table: str, style: str, svg: str, pdf: str, png: str, csv: str, caption: str) -> None:
-    """Draw the table at ``table`` under ``style`` and write the figure's files."""
-    rows = read_csv(table)
-    with styled(style):
-        figure = draw(rows)
-        save(figure, describe(rows), table=table, svg=svg, pdf=pdf, png=png, csv=csv, json=caption)
+def main(**paths: str) -> None:
+    """Make the figure; ``paths`` are those of ``workflow.lib.figures.make``."""
+    make(draw, describe, **paths)
 
 
 if __name__ == "__main__":

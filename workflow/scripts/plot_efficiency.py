@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from workflow.lib.figures import (
     INK,
-    INTERVAL_WIDTH,
+    PERCENT,
     Caption,
     Row,
     blank,
@@ -17,12 +17,11 @@ from workflow.lib.figures import (
     interval_kind,
     known,
     look,
+    make,
     panels,
-    save,
     sizes,
-    styled,
+    upright_mark,
 )
-from workflow.lib.files import read_csv
 from workflow.lib.logs import capture
 
 if TYPE_CHECKING:
@@ -65,12 +64,14 @@ def draw_panel(axis: Axes, rows: list[Row]) -> None:
     axis.axhline(0, color=INK, linewidth=0.9, zorder=1)
     for row in rows:
         style, x = look(row["method"]), float(row["cost"])
-        if row["low"]:
-            ends = [100 * float(row["low"]), 100 * float(row["high"])]
-            axis.plot([x, x], ends, color=style.colour, linewidth=INTERVAL_WIDTH)
-        gain = 100 * float(row["delta"])
-        axis.plot([x], [gain], style.marker, color=style.colour)
-        axis.annotate(style.label, (x, gain), (4, 3), textcoords="offset points", color=style.colour)
+        upright_mark(axis, x, row, "delta")
+        axis.annotate(
+            style.label,
+            (x, PERCENT * float(row["delta"])),
+            (4, 3),
+            textcoords="offset points",
+            color=style.colour,
+        )
     axis.set_xlim(left=0)
     axis.margins(x=0.15)
 
@@ -87,12 +88,9 @@ def describe(rows: list[Row]) -> Caption:
     return Caption(TITLE, ALT, f"{meaning}Lines: intervals ({interval_kind(shown)}). {sizes(shown)}.")
 
 
-def main(*, table: str, style: str, svg: str, pdf: str, png: str, csv: str, caption: str) -> None:
-    """Draw the table at ``table`` under ``style`` and write the figure's files."""
-    rows = read_csv(table)
-    with styled(style):
-        figure = draw(rows)
-        save(figure, describe(rows), table=table, svg=svg, pdf=pdf, png=png, csv=csv, json=caption)
+def main(**paths: str) -> None:
+    """Make the figure; ``paths`` are those of ``workflow.lib.figures.make``."""
+    make(draw, describe, **paths)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,11 @@ from workflow.lib.figures import (
     interval_kind,
     known,
     look,
+    make,
     panels,
-    save,
     sizes,
-    styled,
+    upright_mark,
 )
-from workflow.lib.files import read_csv
 from workflow.lib.logs import capture
 from workflow.lib.wording import visible
 
@@ -69,12 +68,9 @@ def draw_panel(axis: Axes, rows: list[Row]) -> None:
         if row["kl_low"]:
             ends = [float(row["kl_low"]), float(row["kl_high"])]
             axis.plot(ends, [y, y], color=style.colour, linewidth=INTERVAL_WIDTH)
-        if row["low"]:
-            ends = [float(row["low"]), float(row["high"])]
-            axis.plot([x, x], ends, color=style.colour, linewidth=INTERVAL_WIDTH)
         label = None if row["method"] in named else style.label
         named.add(row["method"])
-        axis.plot([x], [y], style.marker, color=style.colour, label=label, linestyle="none")
+        upright_mark(axis, x, row, "delta", scale=1.0, label=label)
     axis.axhline(0, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
     axis.set_xlim(left=0)
     axis.legend()
@@ -92,12 +88,9 @@ def describe(rows: list[Row]) -> Caption:
     return Caption(TITLE, ALT, f"{meaning}Lines: intervals ({interval_kind(shown)}). {sizes(shown)}.")
 
 
-def main(*, table: str, style: str, svg: str, pdf: str, png: str, csv: str, caption: str) -> None:
-    """Draw the table at ``table`` under ``style`` and write the figure's files."""
-    rows = read_csv(table)
-    with styled(style):
-        figure = draw(rows)
-        save(figure, describe(rows), table=table, svg=svg, pdf=pdf, png=png, csv=csv, json=caption)
+def main(**paths: str) -> None:
+    """Make the figure; ``paths`` are those of ``workflow.lib.figures.make``."""
+    make(draw, describe, **paths)
 
 
 if __name__ == "__main__":

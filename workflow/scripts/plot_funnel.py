@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from workflow.lib.figures import GRID, INK, LOOKS, Caption, Row, blank, save, styled, width
-from workflow.lib.files import read_csv
+from workflow.lib.figures import GRID, INK, LOOKS, Caption, Row, blank, make, width
 from workflow.lib.logs import capture
 from workflow.lib.wording import count, plural, shorten
 
@@ -66,12 +65,9 @@ def describe(rows: list[Row]) -> Caption:
     return Caption(TITLE, ALT, meaning + limits)
 
 
-def main(*, table: str, style: str, svg: str, pdf: str, png: str, csv: str, caption: str) -> None:
-    """Draw the table at ``table`` under ``style`` and write the figure's files."""
-    rows = read_csv(table)
-    with styled(style):
-        figure = draw(rows)
-        save(figure, describe(rows), table=table, svg=svg, pdf=pdf, png=png, csv=csv, json=caption)
+def main(**paths: str) -> None:
+    """Make the figure; ``paths`` are those of ``workflow.lib.figures.make``."""
+    make(draw, describe, **paths)
 
 
 if __name__ == "__main__":

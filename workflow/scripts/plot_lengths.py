@@ -6,8 +6,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow.lib.figures import (
-    INTERVAL_WIDTH,
-    PAPER,
     Caption,
     Row,
     blank,
@@ -15,16 +13,15 @@ from workflow.lib.figures import (
     facet_title,
     facets,
     interval_kind,
+    interval_mark,
     known,
     look,
+    make,
     name_rows,
     ordered,
     panels,
-    save,
     sizes,
-    styled,
 )
-from workflow.lib.files import read_csv
 from workflow.lib.logs import capture
 
 if TYPE_CHECKING:
@@ -61,12 +58,8 @@ def draw_panel(axis: Axes, rows: list[Row], methods: list[str]) -> None:
     """Draw the mean length of right answers filled, of wrong ones hollow below."""
     name_rows(axis, [look(m).label for m in methods])
     for row in (row for row in rows if row["answers"] in PLACES):
-        style, y = look(row["method"]), methods.index(row["method"]) + PLACES[row["answers"]]
-        if row["low"]:
-            ends = [float(row["low"]), float(row["high"])]
-            axis.plot(ends, [y, y], color=style.colour, linewidth=INTERVAL_WIDTH)
-        fill = style.colour if row["answers"] == "right" else PAPER
-        axis.plot([float(row["tokens"])], [y], style.marker, color=style.colour, markerfacecolor=fill)
+        y = methods.index(row["method"]) + PLACES[row["answers"]]
+        interval_mark(axis, y, row, "tokens", hollow=row["answers"] == "wrong", scale=1.0)
 
 
 def describe(rows: list[Row]) -> Caption:
@@ -81,12 +74,9 @@ def describe(rows: list[Row]) -> Caption:
     )
 
 
-def main(*, table: str, style: str, svg: str, pdf: str, png: str, csv: str, caption: str) -> None:
-    """Draw the table at ``table`` under ``style`` and write the figure's files."""
-    rows = read_csv(table)
-    with styled(style):
-        figure = draw(rows)
-        save(figure, describe(rows), table=table, svg=svg, pdf=pdf, png=png, csv=csv, json=caption)
+def main(**paths: str) -> None:
+    """Make the figure; ``paths`` are those of ``workflow.lib.figures.make``."""
+    make(draw, describe, **paths)
 
 
 if __name__ == "__main__":

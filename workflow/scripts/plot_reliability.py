@@ -12,11 +12,9 @@ from workflow.lib.figures import (
     by_task_and_method,
     interval_kind,
     known,
-    save,
-    styled,
+    make,
     upright_mark,
 )
-from workflow.lib.files import read_csv
 from workflow.lib.logs import capture
 from workflow.lib.wording import count
 
@@ -41,7 +39,7 @@ def draw(rows: list[Row]) -> Figure:
     for axis, some in found:
         axis.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
         for row in some:
-            upright_mark(axis, 100 * float(row["confidence"]), row, scale=100)
+            upright_mark(axis, 100 * float(row["confidence"]), row, "estimate")
         axis.set(xlim=(0, 102), ylim=(0, 102), xlabel="confidence (%)")
     for axis, _ in found[::ACROSS]:
         axis.set_ylabel("accuracy (%)")
@@ -62,12 +60,9 @@ def describe(rows: list[Row]) -> Caption:
     )
 
 
-def main(*, table: str, style: str, svg: str, pdf: str, png: str, csv: str, caption: str) -> None:
-    """Draw the table at ``table`` under ``style`` and write the figure's files."""
-    rows = read_csv(table)
-    with styled(style):
-        figure = draw(rows)
-        save(figure, describe(rows), table=table, svg=svg, pdf=pdf, png=png, csv=csv, json=caption)
+def main(**paths: str) -> None:
+    """Make the figure; ``paths`` are those of ``workflow.lib.figures.make``."""
+    make(draw, describe, **paths)
 
 
 if __name__ == "__main__":

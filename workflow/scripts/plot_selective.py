@@ -13,12 +13,10 @@ from workflow.lib.figures import (
     interval_kind,
     known,
     look,
-    save,
+    make,
     sizes,
-    styled,
     upright_mark,
 )
-from workflow.lib.files import read_csv
 from workflow.lib.logs import capture
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ def draw(rows: list[Row]) -> Figure:
         axis.plot(places, values, color=look(some[0]["method"]).colour, linewidth=1)
         axis.axhline(values[-1], color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
         for place, row in zip(places, some, strict=True):
-            upright_mark(axis, place, row, scale=100)
+            upright_mark(axis, place, row, "estimate")
         axis.set(xlim=(0, 105), xlabel="answered (%)")
     for axis, _ in found[::ACROSS]:
         axis.set_ylabel("accuracy (%)")
@@ -65,12 +63,9 @@ def describe(rows: list[Row]) -> Caption:
     )
 
 
-def main(*, table: str, style: str, svg: str, pdf: str, png: str, csv: str, caption: str) -> None:
-    """Draw the table at ``table`` under ``style`` and write the figure's files."""
-    rows = read_csv(table)
-    with styled(style):
-        figure = draw(rows)
-        save(figure, describe(rows), table=table, svg=svg, pdf=pdf, png=png, csv=csv, json=caption)
+def main(**paths: str) -> None:
+    """Make the figure; ``paths`` are those of ``workflow.lib.figures.make``."""
+    make(draw, describe, **paths)
 
 
 if __name__ == "__main__":

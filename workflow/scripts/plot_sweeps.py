@@ -14,12 +14,10 @@ from workflow.lib.figures import (
     interval_mark,
     known,
     look,
+    make,
     name_rows,
     panels,
-    save,
-    styled,
 )
-from workflow.lib.files import read_csv
 from workflow.lib.logs import capture
 from workflow.lib.wording import count, listed, plural, shorten, visible
 
@@ -90,12 +88,9 @@ def sentence(sweep: list[Row]) -> str:
     return f"{name}: {trials} with seed {sweep[0]['seed']}{lost}, n = {listed(sizes)}"
 
 
-def main(*, table: str, style: str, svg: str, pdf: str, png: str, csv: str, caption: str) -> None:
-    """Draw the table at ``table`` under ``style`` and write the figure's files."""
-    rows = read_csv(table)
-    with styled(style):
-        figure = draw(rows)
-        save(figure, describe(rows), table=table, svg=svg, pdf=pdf, png=png, csv=csv, json=caption)
+def main(**paths: str) -> None:
+    """Make the figure; ``paths`` are those of ``workflow.lib.figures.make``."""
+    make(draw, describe, **paths)
 
 
 if __name__ == "__main__":
