@@ -153,7 +153,7 @@ class Asked:
 def asked_of(job: Job, task: Task, backend: Backend, problems: Sequence[Problem], folder: str) -> Asked:
     """Return ``problems`` in the form of ``task`` after the gates on their prompts; rows go to ``folder``."""
     built = build(on_rows(task, documents(problems, PromptFile(job.prompt)), folder))
-    prompts = prompts_of(built, load_tokenizer(job.snapshot), problems, chat=task.chat)
+    prompts = prompts_of(built, backend.lm.tokenizer, problems, chat=task.chat)
     probes = check_tokens(backend.lm, prompts, chat=task.chat)
     reads = backend.reads(generates=task.generates)
     probes["cut"] = count_cut(backend.lm, task, built, prompts, job.settings.max_new_tokens, reads)

@@ -19,7 +19,7 @@ NO_LICENCE = {"licence": "licence not stated"}  # of what lies in a local folder
 
 
 class Job(Protocol):
-    """The part of a Snakemake job that a plan needs."""
+    """The part of a Snakemake job that a plan and the journal of reasons need."""
 
     rule: Any
     output: Any
@@ -28,12 +28,15 @@ class Job(Protocol):
 
 
 class Dag(Protocol):
-    """The part of Snakemake's DAG that a plan needs."""
+    """The part of Snakemake's DAG that they need."""
 
     jobs: Iterable[Job]
 
     def needrun(self, job: Job) -> bool:
         """Return whether the job would run."""
+
+    def reason(self, job: Job) -> Any:
+        """Return why, as text with the files in question."""
 
 
 def measured_seconds(rule: str) -> float | None:

@@ -2,32 +2,13 @@
 
 import json
 import time
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from workflow.lib.errors import DataError
+from workflow.lib.plan import Dag
 
 JOURNAL = Path("results/logs/jobs.jsonl")  # one line per job and call of Snakemake
-
-
-class Job(Protocol):
-    """The part of a Snakemake job that its reason needs."""
-
-    rule: Any
-    output: Any
-
-
-class Dag(Protocol):
-    """The part of Snakemake's DAG that knows the reasons."""
-
-    jobs: Iterable[Job]
-
-    def needrun(self, job: Job) -> bool:
-        """Return whether the job is about to run."""
-
-    def reason(self, job: Job) -> Any:
-        """Return why, as text with the files in question."""
 
 
 def kinds_of(reason: str) -> list[str]:
