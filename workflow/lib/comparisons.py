@@ -39,12 +39,7 @@ def compare(left: Sequence[Sample], right: Sequence[Sample], settings: Settings)
     return {
         "method": left[0].method,
         "against": right[0].method,
-        "n": found.n,
-        "groups": found.groups,
-        "delta": rounded(found.value),
-        "low": rounded(found.low),
-        "high": rounded(found.high),
-        "interval": found.interval,
+        **found.cells("delta"),
         **spread(ours - theirs, [s.seed for s, _ in pairs], found, settings.confidence).columns(),
         "gained": int((ours - theirs > NOISE).sum()),
         "lost": int((theirs - ours > NOISE).sum()),

@@ -58,6 +58,20 @@ class Estimate:
         """Return the value and its interval as the columns ``name``, ``name_low`` and ``name_high``."""
         return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
 
+    def rounded_columns(self, name: str) -> dict[str, float | str]:
+        """Return those columns as they stand in a table."""
+        return {key: rounded(value) for key, value in self.columns(name).items()}
+
+    def cells(self, name: str) -> dict[str, int | float | str]:
+        """Return the cells of a table whose rows are estimates: sizes, ``name``, low, high and interval."""
+        numbers = {name: self.value, "low": self.low, "high": self.high}
+        return {
+            "n": self.n,
+            "groups": self.groups,
+            **{key: rounded(value) for key, value in numbers.items()},
+            "interval": self.interval,
+        }
+
     def may_be_zero(self) -> bool:
         """Return whether the interval holds zero, or there is none."""
         return self.low is None or self.high is None or self.low <= 0 <= self.high

@@ -14,7 +14,7 @@ from workflow.lib.files import write_csv
 from workflow.lib.logs import capture
 from workflow.lib.records import Overlap, Sample, load
 from workflow.lib.samples import grouped, load_samples, paired
-from workflow.lib.statistics import Estimate, Settings, difference, mean, rounded
+from workflow.lib.statistics import Estimate, Settings, difference, mean
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -72,11 +72,8 @@ def rows(samples: Sequence[Sample], seen: Seen, settings: Settings) -> Iterator[
                 delta = gain(some, parts["base"], settings)
                 yield {
                     **{"dataset": dataset, "model": model, "task": task, "method": method, "subset": subset},
-                    **{"n": found.n, "groups": found.groups, "estimate": rounded(found.value)},
-                    **{"low": rounded(found.low), "high": rounded(found.high), "interval": found.interval},
-                    "delta": rounded(delta.value) if delta else "",
-                    "delta_low": rounded(delta.low) if delta else "",
-                    "delta_high": rounded(delta.high) if delta else "",
+                    **found.cells("estimate"),
+                    **(delta.rounded_columns("delta") if delta else {}),
                 }
 
 

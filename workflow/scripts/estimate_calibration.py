@@ -35,13 +35,6 @@ COVERAGES = [share / 10 for share in range(1, 11)]
 Row = dict[str, Any]
 
 
-def numbers(found: Estimate) -> Row:
-    """Return the cells of ``NUMBERS``."""
-    cells = {"estimate": found.value, "low": found.low, "high": found.high}
-    about = {"n": found.n, "groups": found.groups, "interval": found.interval}
-    return about | {name: rounded(value) for name, value in cells.items()}
-
-
 def of_places(found: Confidences, places: Any, settings: Settings) -> Estimate:
     """Return the accuracy of the answers at ``places``."""
     return mean(found.right[places], [found.groups[place] for place in places], settings)
@@ -49,10 +42,10 @@ def of_places(found: Confidences, places: Any, settings: Settings) -> Estimate:
 
 def calibration(found: Confidences, settings: Settings) -> Iterator[Row]:
     """Yield mean confidence, accuracy, calibration error and Brier score."""
-    yield {"quantity": "confidence"} | numbers(mean(found.confidence, found.groups, settings))
-    yield {"quantity": "accuracy"} | numbers(mean(found.right, found.groups, settings))
-    yield {"quantity": "calibration_error"} | numbers(calibration_error(found, settings))
-    yield {"quantity": "brier"} | numbers(mean(found.brier, found.groups, settings))
+    yield {"quantity": "confidence"} | mean(found.confidence, found.groups, settings).cells("estimate")
+    yield {"quantity": "accuracy"} | mean(found.right, found.groups, settings).cells("estimate")
+    yield {"quantity": "calibration_error"} | calibration_error(found, settings).cells("estimate")
+    yield {"quantity": "brier"} | mean(found.brier, found.groups, settings).cells("estimate")
 
 
 def reliability(found: Confidences, settings: Settings) -> Iterator[Row]:
@@ -63,7 +56,7 @@ def reliability(found: Confidences, settings: Settings) -> Iterator[Row]:
         if len(places):
             ends = {"bin_low": number / BINS, "bin_high": (number + 1) / BINS}
             stated = {"confidence": rounded(float(found.confidence[places].mean()))}
-            yield ends | stated | numbers(of_places(found, places, settings))
+            yield ends | stated | of_places(found, places, settings).cells("estimate")
 
 
 def selective(found: Confidences, settings: Settings) -> Iterator[Row]:
@@ -71,7 +64,7 @@ def selective(found: Confidences, settings: Settings) -> Iterator[Row]:
     for share in COVERAGES:
         places = most_confident(found.confidence, share)
         least = {"least_confidence": rounded(float(found.confidence[places].min()))}
-        yield {"coverage": share} | least | numbers(of_places(found, places, settings))
+        yield {"coverage": share} | least | of_places(found, places, settings).cells("estimate")
 
 
 def main(

@@ -18,7 +18,7 @@ from workflow.lib.records import AnswerScore, load
 from workflow.lib.samples import PAIR, grouped, key_of
 from workflow.lib.spreads import COLUMNS as SPREAD
 from workflow.lib.spreads import spread
-from workflow.lib.statistics import Estimate, Settings, average, mean, rounded
+from workflow.lib.statistics import Settings, average, mean, rounded
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -34,12 +34,6 @@ TIE = 0.5  # what an answer that scores like the base's counts
 Row = dict[str, Any]
 
 
-def cells(name: str, found: Estimate | None) -> Row:
-    """Return an estimate and its interval as cells; empty ones where there is none."""
-    numbers = Estimate(0, 0, None, None, None, None, "") if found is None else found
-    return {key: rounded(value) for key, value in numbers.columns(name).items()}
-
-
 def against(ours: Sequence[AnswerScore], base: Sequence[AnswerScore], settings: Settings) -> Row:
     """Return the paired difference in reward to the base, and the win rate; of the base, nothing."""
     if ours[0].method == BASE:
@@ -53,10 +47,9 @@ def against(ours: Sequence[AnswerScore], base: Sequence[AnswerScore], settings: 
     wins = mean(won, groups, settings)
     found = average(gaps, groups, settings)
     return {
-        **{"delta": rounded(found.value), "low": rounded(found.low), "high": rounded(found.high)},
-        "interval": found.interval,
+        **found.cells("delta"),
         **spread(gaps, [score.seed for score in ours], found, settings.confidence).columns(),
-        **cells("win", wins),
+        **wins.rounded_columns("win"),
     }
 
 
@@ -70,9 +63,9 @@ def row_of(ours: Sequence[AnswerScore], base: Sequence[AnswerScore], settings: S
     return {
         **{field: getattr(ours[0], field) for field in RUN},
         **{"n": found.n, "groups": found.groups},
-        **cells("reward", found),
+        **found.rounded_columns("reward"),
         **against(ours, base, settings),
-        **cells("kl", moved),
+        **(moved.rounded_columns("kl") if moved else {}),
         "tokens": rounded(float(np.mean([score.tokens for score in ours]))),
     }
 

@@ -43,8 +43,8 @@ def against(ours: Sequence[Sample], base: Sequence[Sample], settings: Settings) 
     gained = np.asarray([left.score - right.score for left, right in pairs])
     found = average(longer, [left.group_id for left, _ in pairs], settings)
     vary = np.ptp(longer) > 0 and np.ptp(gained) > 0
-    cells = {name: rounded(value) for name, value in found.columns("delta").items()}
-    return cells | {"correlation": rounded(float(spearmanr(longer, gained).statistic)) if vary else ""}
+    correlation = float(spearmanr(longer, gained).statistic) if vary else None
+    return found.rounded_columns("delta") | {"correlation": rounded(correlation)}
 
 
 def row_of(samples: Sequence[Sample], settings: Settings) -> Row:
@@ -52,11 +52,7 @@ def row_of(samples: Sequence[Sample], settings: Settings) -> Row:
     tokens = lengths_of(samples)
     found: Estimate = average(tokens, [sample.group_id for sample in samples], settings)
     middle, most = np.quantile(tokens, [0.5, 0.95]) if len(tokens) else (None, None)
-    numbers = {"tokens": found.value, "low": found.low, "high": found.high, "median": middle, "p95": most}
-    return {
-        **{"n": found.n, "groups": found.groups, "interval": found.interval},
-        **{name: rounded(value) for name, value in numbers.items()},
-    }
+    return found.cells("tokens") | {"median": rounded(middle), "p95": rounded(most)}
 
 
 def rows_of(samples: Sequence[Sample], settings: Settings) -> Iterator[Row]:

@@ -37,8 +37,7 @@ def row_of(left: Sequence[Sample], right: Sequence[Sample], settings: Settings) 
     found = difference(ours, others, [sample.group_id for sample, _ in pairs], settings)
     return {
         **{field: getattr(left[0], field) for field in RUN},
-        **{"n": found.n, "groups": found.groups, "interval": found.interval},
-        **{"delta": rounded(found.value), "low": rounded(found.low), "high": rounded(found.high)},
+        **found.cells("delta"),
         "changed": rounded(float(np.mean(np.abs(ours - others) > NOISE))),
         "reworded": rounded(float(np.mean([a.text != b.text for a, b in pairs]))),
     }

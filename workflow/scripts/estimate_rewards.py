@@ -30,12 +30,7 @@ def estimate(pairs: Sequence[Row], seed: str, settings: Settings) -> Row:
     margin = float(np.mean([pair["chosen_reward"] - pair["rejected_reward"] for pair in pairs]))
     return {field: pairs[0][field] for field in RUN} | {
         "seed": seed,
-        "n": found.n,
-        "groups": found.groups,
-        "estimate": rounded(found.value),
-        "low": rounded(found.low),
-        "high": rounded(found.high),
-        "interval": found.interval,
+        **found.cells("estimate"),
         "margin": rounded(margin),
     }
 

@@ -17,7 +17,7 @@ from workflow.lib.records import Sample
 from workflow.lib.samples import grouped, load_samples
 from workflow.lib.spreads import COLUMNS as SPREAD
 from workflow.lib.spreads import spread
-from workflow.lib.statistics import Estimate, Settings, balanced, mean, rounded
+from workflow.lib.statistics import Settings, balanced, mean
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -43,7 +43,7 @@ def metrics(samples: Sequence[Sample], yes_no: bool, settings: Settings) -> Iter
         array = np.asarray(values, dtype=float)
         found = mean(array, [sample.group_id for sample in some], settings)
         seeds = spread(array, [sample.seed for sample in some], found, settings.confidence)
-        return cells(found) | seeds.columns()
+        return found.cells("estimate") | seeds.columns()
 
     yield "accuracy", of(samples, [sample.score for sample in samples])
     if not yes_no:
@@ -54,19 +54,9 @@ def metrics(samples: Sequence[Sample], yes_no: bool, settings: Settings) -> Iter
     scores = np.asarray([sample.score for sample in samples])
     labels = [str(sample.answer) for sample in samples]
     groups = [sample.group_id for sample in samples]
-    yield "balanced", cells(balanced(scores, labels, groups, settings)) | dict.fromkeys(SPREAD, "")
+    both = balanced(scores, labels, groups, settings)
+    yield "balanced", both.cells("estimate") | dict.fromkeys(SPREAD, "")
     yield "unparsed", of(samples, [float(sample.parsed is None) for sample in samples])
-
-
-def cells(found: Estimate) -> Row:
-    """Return the cells of ``NUMBERS``."""
-    numbers = {"estimate": found.value, "low": found.low, "high": found.high}
-    return {
-        "n": found.n,
-        "groups": found.groups,
-        **{name: rounded(value) for name, value in numbers.items()},
-        "interval": found.interval,
-    }
 
 
 def rows(samples: Sequence[Sample], yes_no: bool, label: Row, settings: Settings) -> Iterator[Row]:

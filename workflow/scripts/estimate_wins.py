@@ -38,11 +38,6 @@ COLUMNS = [
 Row = dict[str, Any]
 
 
-def cells(name: str, found: Estimate) -> Row:
-    """Return an estimate and its interval as cells."""
-    return {key: rounded(value) for key, value in found.columns(name).items()}
-
-
 def won(found: Sequence[Duel]) -> Floats:
     """Return what each end is worth to the policy, (N,): 1, ½ or 0."""
     return np.asarray([WORTH[duel.end] for duel in found], dtype=float)
@@ -71,15 +66,15 @@ def row_of(found: Sequence[Duel], settings: Settings) -> Row:
     return {
         **{"n": len(found), "groups": len({duel.ours.group_id for duel in found})},
         **{column: sum(duel.end == end for duel in found) for end, column in ENDS.items()},
-        **cells("win", wins),
+        **wins.rounded_columns("win"),
         "interval": wins.interval,
         **spread(values, seeds, wins, settings.confidence).columns(),
         "first_share": rounded(places.count("first") / len(places) if places else None),
         "words": rounded(float(gaps.mean()) if len(gaps) else None),
-        **cells("equal_length", level),
+        **level.rounded_columns("equal_length"),
         "equal_length_interval": level.interval,
         "exact": exact.n,
-        **cells("agreement", exact),
+        **exact.rounded_columns("agreement"),
     }
 
 
