@@ -101,17 +101,24 @@ def seed_of(row: Row) -> dict[str, str]:
     return {} if row["seed"] == "all" else {"seed": row["seed"]}
 
 
+def paired_columns(some: Sequence[Row]) -> dict[str, list[str]]:
+    """Return who is compared with whom, and the difference with both its intervals."""
+    return {
+        "Method": [look(r["method"]).label for r in some],
+        "Against": [look(r["against"]).label for r in some],
+        "Difference, points": [points(r["delta"]) for r in some],
+        "Interval": [bracket(r["low"], r["high"]) for r in some],
+        "With other trainings": [bracket(r["seeds_low"], r["seeds_high"]) for r in some],
+    }
+
+
 def delta_tables(rows: Sequence[Row]) -> list[Table]:
     """Return every paired comparison."""
 
     def build(some: Sequence[Row], caption: str, source: str) -> Table:
         columns = {
             "Task": [r["task"] for r in some],
-            "Method": [look(r["method"]).label for r in some],
-            "Against": [look(r["against"]).label for r in some],
-            "Difference, points": [points(r["delta"]) for r in some],
-            "Interval": [bracket(r["low"], r["high"]) for r in some],
-            "With other trainings": [bracket(r["seeds_low"], r["seeds_high"]) for r in some],
+            **paired_columns(some),
             "Answers": [count(r["n"]) for r in some],
             "Groups": [count(r["groups"]) for r in some],
             "Groups better": [count(r["better"]) for r in some],
@@ -199,11 +206,7 @@ def comparison(some: Sequence[Row], caption: str, source: str) -> Table:
     columns = {
         "Task": [r["task"] for r in some],
         **named,
-        "Method": [look(r["method"]).label for r in some],
-        "Against": [look(r["against"]).label for r in some],
-        "Difference, points": [points(r["delta"]) for r in some],
-        "Interval": [bracket(r["low"], r["high"]) for r in some],
-        "With other trainings": [bracket(r["seeds_low"], r["seeds_high"]) for r in some],
+        **paired_columns(some),
         "Answers gained": [count(r["gained"]) for r in some],
         "Answers lost": [count(r["lost"]) for r in some],
         "p (Holm)": [p_value(r["p_holm"]) for r in some],
