@@ -146,6 +146,8 @@ def test_versions_are_those_of_all_environments_and_of_what_is_called():
     assert software(with_vllm)["vllm"] == "1.0"  # the demo's teacher
     with_vllm["config"]["teachers"] = {"far": {"kind": "api"}}
     assert "vllm" not in software(with_vllm)
+    with_vllm["config"]["evaluation"]["backend"] = {"kind": "vllm"}
+    assert software(with_vllm)["vllm"] == "1.0"  # it answers held-out problems
 
 
 def test_only_what_a_study_uses_is_in_its_bibliography():

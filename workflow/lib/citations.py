@@ -137,7 +137,8 @@ def unused(config: Mapping[str, Any]) -> set[str]:
     hardware = config["hardware"]
     kinds = {teacher["kind"] for teacher in config["teachers"].values()}
     called = {
-        "vllm": bool(kinds & {"vllm", "adapter"}) or hardware["rollouts"] == "vllm",
+        "vllm": bool(kinds & {"vllm", "adapter"})
+        or "vllm" in (hardware["rollouts"], config["evaluation"]["backend"]["kind"]),
         "deepspeed": hardware["deepspeed"] != "none",
         "bitsandbytes": hardware["quantisation"] != "none",
     }
