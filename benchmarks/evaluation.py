@@ -3,9 +3,11 @@
 ``python benchmarks/evaluation.py RESULTS``, with the results of a finished demo, scores six of its adapters
 on three tasks: ours as the rule ``evaluate`` does, a process for each task in which the base is loaded once,
 and ``lm_eval run`` once for each adapter with all tasks. It fails unless all scores agree within 10⁻⁶.
+Each side has all cores. Ours runs as many processes at a time, of one thread each, as Snakemake does; the
+command first six times in turn with as many threads, then as many at a time, of one thread each, too.
 ``--piqa FOLDER`` scores as many goals as PIQA's validation split has: ours with one adapter and with all,
-the command with one, whose time is multiplied for all. The folder holds PIQA's own files, or the first rows
-of them, which are then asked again under a number.
+the command with one, whose time is multiplied for all; all on one core. The folder holds PIQA's own files,
+or the first rows of them, which are then asked again under a number.
 """
 
 import argparse
@@ -17,8 +19,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
+from itertools import cycle, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +54,8 @@ OURS = (
     "capture(sys.argv[2]); main(**json.load(open(sys.argv[1])))"
 )
 HEAD = (
-    "| side | processes | adapters | tasks | wall, s | processor, s | peak, MiB "
-    "| `lm_eval` ÷ this, wall | processor |"
+    "| side | processes | at a time | adapters | tasks | wall, s | processor, s | peak, MiB "
+    "| first line ÷ this, wall | processor |"
 )
 
 
@@ -64,28 +67,31 @@ class Cost:
     processor: float  # seconds
     peak: float  # MiB, of the largest
 
-    def __add__(self, other: "Cost") -> "Cost":
-        """Return what both took, one after the other."""
-        return Cost(self.wall + other.wall, self.processor + other.processor, max(self.peak, other.peak))
-
     def times(self, count: float) -> "Cost":
         """Return what as many of these would take, one after the other."""
         return Cost(self.wall * count, self.processor * count, self.peak)
 
 
-NOTHING = Cost(0.0, 0.0, 0.0)
-
-
-def timed(told: Sequence[str], folder: Path) -> Cost:
+def timed(told: Sequence[str], folder: Path, log: Path, threads: int) -> Cost:
     """Run a command in ``folder`` and return what it took."""
-    log = folder / "log.txt"
     begun = time.perf_counter()
+    own = environment(folder) | {"OMP_NUM_THREADS": str(threads)}
     with log.open("wb") as out:
-        process = subprocess.Popen(told, cwd=folder, env=environment(folder), stdout=out, stderr=out)
+        process = subprocess.Popen(told, cwd=folder, env=own, stdout=out, stderr=out)
         _, status, used = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{told[1:4]} failed:\n{log.read_text()[-3000:]}")
     return Cost(time.perf_counter() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def together(commands: Sequence[Sequence[str]], folder: Path, at_a_time: int, threads: int) -> Cost:
+    """Run commands, ``at_a_time`` of them side by side; the peak is that of the largest process."""
+    logs = [folder / f"process-{number}.txt" for number in range(len(commands))]
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(at_a_time) as pool:
+        costs = list(pool.map(timed, commands, repeat(folder), logs, repeat(threads)))
+    wall = time.perf_counter() - begun
+    return Cost(wall, sum(cost.processor for cost in costs), max(cost.peak for cost in costs))
 
 
 def job(
@@ -147,43 +153,52 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], about: str) -> i
     return len(scores)
 
 
-def theirs(
-    results: Path, folder: Path, adapters: Sequence[Path], rows: Mapping[str, Any], tokens: int
-) -> Cost:
+@dataclass(frozen=True)
+class Asked:
+    """What both sides are asked."""
+
+    results: Path
+    adapters: Sequence[Path]
+    rows: Mapping[str, Any]  # for the command, by definition
+    tokens: int  # of the longest answer
+
+
+def theirs(asked: Asked, folder: Path, at_a_time: int, threads: int) -> Cost:
     """Return what the command takes, a process for each adapter."""
-    write_tasks(folder, rows, tokens)
-    names, batch = [Path(definition).name for definition in rows], DEMO["hardware"]["evaluation_batch"]
-    cost = NOTHING
-    for adapter in adapters:
-        told = command(folder, results / "models/tiny/snapshot", adapter, names, batch=batch, chat=True)
-        cost += timed(told, folder)
-    return cost
+    folder.mkdir()
+    write_tasks(folder, asked.rows, asked.tokens)
+    names, batch = [Path(definition).name for definition in asked.rows], DEMO["hardware"]["evaluation_batch"]
+    snapshot = asked.results / "models/tiny/snapshot"
+    told = [command(folder, snapshot, adapter, names, batch=batch, chat=True) for adapter in asked.adapters]
+    return together(told, folder, at_a_time, threads)
 
 
-def ours(
-    results: Path, folder: Path, adapters: Sequence[Path], rows: Mapping[str, Any], tokens: int
-) -> tuple[Cost, int]:
-    """Return what ours takes, a process for each task, and how many of the command's scores are the same."""
-    cost, same = NOTHING, 0
-    for definition in rows:
-        name = Path(definition).name
-        given = job(results, folder, adapters, definition, tokens)
-        described = folder / f"{name}.job.json"
+def ours(asked: Asked, folder: Path, scored: Path, at_a_time: int) -> tuple[Cost, int]:
+    """Return what ours takes, a process for each task, and how many scores in ``scored`` are the same."""
+    jobs = {d: job(asked.results, folder, asked.adapters, d, asked.tokens) for d in asked.rows}
+    told = []
+    for given in jobs.values():
+        described = folder / f"{given['task']}.job.json"
         described.write_text(json.dumps(given))
-        cost += timed([sys.executable, "-c", OURS, str(described), str(folder / f"{name}.log")], folder)
-        for adapter, path in zip(adapters, given["scores"], strict=True):
-            if scored_by_command(folder, adapter):
-                told = json.loads(Path(path).read_text())["results"][name]
-                same += compare(found(folder, adapter)[name], told, f"{adapter}, {name}")
+        told.append([sys.executable, "-c", OURS, str(described), str(folder / f"{given['task']}.log")])
+    cost, same = together(told, folder, at_a_time, threads=1), 0
+    for given in jobs.values():
+        for adapter, path in zip(asked.adapters, given["scores"], strict=True):
+            if scored_by_command(scored, adapter):
+                result = json.loads(Path(path).read_text())["results"][given["task"]]
+                same += compare(found(scored, adapter)[given["task"]], result, f"{adapter}, {given['task']}")
     shutil.rmtree(folder / "store")
     return cost, same
 
 
-def line(side: str, processes: int, adapters: int, tasks: int, cost: Cost, against: Cost) -> str:
+def line(
+    side: str, processes: int, at_a_time: int, adapters: int, tasks: int, cost: Cost, against: Cost
+) -> str:
     """Return a row of the table; ``against`` is what the command takes for as many adapters."""
     return (
-        f"| {side} | {processes} | {adapters} | {tasks} | {cost.wall:.1f} | {cost.processor:.1f} "
-        f"| {cost.peak:,.0f} | {against.wall / cost.wall:.2f} | {against.processor / cost.processor:.2f} |"
+        f"| {side} | {processes} | {at_a_time} | {adapters} | {tasks} "
+        f"| {cost.wall:.1f} | {cost.processor:.1f} | {cost.peak:,.0f} "
+        f"| {against.wall / cost.wall:.2f} | {against.processor / cost.processor:.2f} |"
     )
 
 
@@ -197,21 +212,26 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--piqa", type=Path, help="folder of PIQA's files: one task of its size, not three")
     chosen = parser.parse_args(arguments)
     chosen.rows = chosen.rows or (PIQA if chosen.piqa else None)
-    results = chosen.results.resolve()
+    results, cores = chosen.results.resolve(), 1 if chosen.piqa else os.cpu_count() or 1
     folders = sorted((results / "adapters/logic/tiny").glob("*/seed-*"))
     trained = [folder for folder in folders if not folder.parent.name.startswith("reward")]
-    asked = trained[: 1 if chosen.piqa else chosen.adapters]
     print(headline("cpu", ("lm_eval", "torch", "transformers", "peft")), "\n", HEAD, sep="\n")
-    print(f"|{'---|' * 9}")
+    print(f"|{'---|' * 10}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = write_problems(results, folder, chosen)
-        by_command = theirs(results, folder, asked, rows, chosen.tokens)
-        print(line("`lm_eval run`", len(asked), len(asked), len(rows), by_command, by_command))
-        for count in sorted({len(asked), chosen.adapters}):
-            cost, same = ours(results, folder, trained[:count], rows, chosen.tokens)
-            as_many = by_command.times(count / len(asked))
-            print(line("ours", len(rows), count, len(rows), cost, as_many))
+        asked = Asked(results, trained[: 1 if chosen.piqa else chosen.adapters], rows, chosen.tokens)
+        sizes = len(asked.adapters), len(rows)
+        by_command = theirs(asked, folder / "in turn", 1, cores)
+        print(line("`lm_eval run`", len(asked.adapters), 1, *sizes, by_command, by_command))
+        if cores > 1:
+            beside = theirs(asked, folder / "side by side", cores, 1)
+            print(line("`lm_eval run`", len(asked.adapters), cores, *sizes, beside, by_command))
+        for count in sorted({len(asked.adapters), chosen.adapters}):
+            more = replace(asked, adapters=trained[:count])
+            cost, same = ours(more, folder, folder / "in turn", cores)
+            as_many = by_command.times(count / len(asked.adapters))
+            print(line("ours", len(rows), cores, count, len(rows), cost, as_many))
             print(f"{same} scores the same", file=sys.stderr)
 
 

@@ -5,8 +5,11 @@ from pathlib import Path
 import lm_eval
 import pytest
 import yaml
+from lm_eval.api.instance import Instance
 
 from tests.random_adapters import HARDWARE, yes_no_problems
+from workflow.lib import harness
+from workflow.lib.decoding import greedy
 from workflow.lib.errors import DataError
 from workflow.lib.harness import build, language_model, on_rows, read_definition, read_task, run
 from workflow.lib.models import load_base, load_tokenizer
@@ -97,3 +100,22 @@ def test_a_run_depends_on_its_seed_only(tmp_path: Path, tiny_llama: Path) -> Non
     assert first[0] == second[0]
     assert str(tmp_path) not in str(first[0])
     assert not {"date", "git_hash", "pretty_env_info", "samples"} & set(first[0])
+
+
+@pytest.mark.parametrize(
+    ("until", "sampled", "ours"),
+    [([], False, True), (["."], False, False), ([], True, False)],
+    ids=["greedy", "stopped by words", "drawn"],
+)
+def test_greedy_answers_that_only_the_end_stops_are_decoded_by_ours(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, until: list[str], sampled: bool, ours: bool
+) -> None:
+    calls = []
+    monkeypatch.setattr(
+        harness, "greedy", lambda *given, **named: calls.append(given) or greedy(*given, **named)
+    )
+    lm = language_model(load_base(tiny_llama, HARDWARE), load_tokenizer(tiny_llama), chat=True, batch=4)
+    settings = {"until": until, "do_sample": sampled, "temperature": float(sampled), "max_gen_toks": 5}
+    told = lm.generate_until([Instance("generate_until", {}, ("<|user|>No?", settings), 0)])
+    assert len(told) == 1
+    assert bool(calls) is ours

@@ -25,9 +25,11 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from lm_eval.tasks._yaml_loader import load_yaml
 from lm_eval.utils import handle_non_serializable
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from workflow.lib.branches import Scored, batches_of, can_branch, loglikelihoods, rows_of
+from workflow.lib.decoding import can_shrink, greedy
 from workflow.lib.errors import DataError, problem
 
 INSTALLED = "lm_eval/"  # start of an ``include`` that names a file of the installed harness
@@ -135,13 +137,15 @@ def _asking_alike(task: ConfigurableTask) -> ConfigurableTask:
 class SharingLM(HFLM):  # type: ignore[misc]
     """The harness's model of transformers, which reads what options have in common once.
 
-    A text is cut into tokens once, however many adapters are asked.
+    A text is cut into tokens once, however many adapters are asked. A greedy answer that has ended is no
+    longer computed.
     """
 
     def __init__(self, **options: Any) -> None:
         """Take the options of the harness's own class."""
         super().__init__(**options)
         self._branching = can_branch(self.model)
+        self._shrinking = can_shrink(self.model, self.eot_token_id)
         self._known: dict[tuple[str, bool | None], list[int]] = {}
 
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **options: Any) -> list[int]:
@@ -152,6 +156,13 @@ class SharingLM(HFLM):  # type: ignore[misc]
         if key not in self._known:
             self._known[key] = super().tok_encode(string, add_special_tokens)
         return list(self._known[key])
+
+    def _model_generate(self, context: Tensor, max_length: int, stop: list[str], **options: Any) -> Tensor:
+        ends = [self.tok_decode(self.eot_token_id, skip_special_tokens=False)]
+        if self._shrinking and stop == ends and options.get("do_sample") is False:
+            options["custom_generate"] = greedy
+        told: Tensor = super()._model_generate(context, max_length, stop, **options)
+        return told
 
     def _loglikelihood_tokens(
         self,

@@ -14,10 +14,10 @@ import torch
 from peft import LoraConfig, PeftModel
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
+from transformers import PreTrainedModel
 
 from workflow.lib.adapters import TRAINED, attach, load_weights, lora_config
+from workflow.lib.decoding import roomy_cache
 from workflow.lib.errors import IntegrityError
 from workflow.lib.packing import Packed
 
@@ -37,43 +37,6 @@ class Sampled:
     logps: Tensor
     entropy: Tensor
     values: Tensor  # of the state before the token
-
-
-class RoomyLayer(DynamicLayer):  # type: ignore[misc]
-    """Keys and values of a layer, (B, heads, T, width), written into room that is there from the start."""
-
-    def __init__(self, room: int) -> None:
-        """Make room for ``room`` tokens."""
-        super().__init__()
-        self._room = room
-
-    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Reserve the room."""
-        super().lazy_initialization(key_states, value_states)
-        self._whole = [
-            states.new_empty((*states.shape[:2], self._room, states.shape[3]))
-            for states in (key_states, value_states)
-        ]
-
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *given: Any, **named: Any
-    ) -> tuple[Tensor, Tensor]:
-        """Add the keys and values of the next tokens; return all so far."""
-        first = self.get_seq_length()
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        last = first + key_states.shape[2]
-        for whole, states in zip(self._whole, (key_states, value_states), strict=True):
-            whole[:, :, first:last] = states
-        self.keys, self.values = (whole[:, :, :last] for whole in self._whole)
-        return self.keys, self.values
-
-
-def roomy_cache(config: PreTrainedConfig, room: int) -> DynamicCache:
-    """Return an empty cache; its plain layers have room for ``room`` tokens, so that they need not grow."""
-    cache = DynamicCache(config=config)
-    cache.layers = [RoomyLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
-    return cache
 
 
 class Crew:
