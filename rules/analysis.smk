@@ -182,6 +182,7 @@ rule estimate_noise:
         "../envs/report.yaml"
     params:
         code=code("estimate_noise.py"),
+        by=BACKEND_AGAIN["kind"],
         settings=config["analysis"],
     script:
         "../workflow/scripts/estimate_noise.py"

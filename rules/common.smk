@@ -81,6 +81,11 @@ def part(path):
     return os.path.relpath(ROOT / path)
 
 
+def scoring_environment(backend):
+    """Return the environment in which a backend of the evaluation runs."""
+    return {"transformers": "../envs/evaluate.yaml", "vllm": "../envs/evaluate-vllm.yaml"}[backend["kind"]]
+
+
 SPLITS = ["train", "dev", "test"]
 ADAPTER_FILES = [WEIGHTS, SETTINGS]
 FIGURES = [
@@ -192,6 +197,8 @@ SAMPLES = [
     if settings["metric"] == "accuracy"
 ]
 NOISE_FLOOR = config["evaluation"]["noise_floor"]
+BACKEND = config["evaluation"]["backend"]
+BACKEND_AGAIN = NOISE_FLOOR["backend"] if NOISE_FLOOR else BACKEND
 SAMPLES_AGAIN = [
     f"results/evaluation/{dataset}/{model}/again/{method}/seed-{seed}/{NOISE_FLOOR['task']}.parquet"
     for (dataset, model), method, seed in product(TRAINED, POLICIES, SEEDS)

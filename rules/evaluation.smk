@@ -42,14 +42,14 @@ rule evaluate:
     benchmark:
         "results/benchmarks/evaluate/{dataset}/{model}/{task}.tsv"
     conda:
-        "../envs/evaluate.yaml"
+        scoring_environment(BACKEND)
     resources:
         gpu=GPUS,
     params:
         code=code("evaluate.py"),
         settings=asking_of_task,
         seed=lookup(dpath="evaluation/seed", within=config),
-        backend=lookup(dpath="evaluation/backend", within=config),
+        backend=BACKEND,
         hardware=config["hardware"],
         policies=POLICIES,
         seeds=SEEDS,
@@ -73,11 +73,13 @@ use rule evaluate as evaluate_again with:
         "results/logs/evaluate_again/{dataset}/{model}/{task}.log",
     benchmark:
         "results/benchmarks/evaluate_again/{dataset}/{model}/{task}.tsv"
+    conda:
+        scoring_environment(BACKEND_AGAIN)
     params:
         code=code("evaluate.py"),
         settings=asking_of_task,
         seed=lookup(dpath="evaluation/seed", within=config),
-        backend={"kind": "transformers"},
+        backend=BACKEND_AGAIN,
         hardware=hardware_again,
         policies=POLICIES,
         seeds=SEEDS,

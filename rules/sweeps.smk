@@ -64,14 +64,14 @@ rule score_trials:
     wildcard_constraints:
         method=one_of(GRIDS),
     conda:
-        "../envs/evaluate.yaml"
+        scoring_environment(BACKEND)
     resources:
         gpu=GPUS,
     params:
         code=code("score_trials.py"),
         settings=asking_of_task,
         seed=lookup(dpath="evaluation/seed", within=config),
-        backend=lookup(dpath="evaluation/backend", within=config),
+        backend=BACKEND,
         hardware=config["hardware"],
         sweep=SWEEP,
     script:

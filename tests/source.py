@@ -26,6 +26,14 @@ class Rule:
         """Return the names of the items of a directive."""
         return set(re.findall(r"^        (\w+)=", self.directives.get(directive, ""), re.MULTILINE))
 
+    def environments(self) -> list[Path]:
+        """Return the conda files of the rule: several where a function of the config chooses."""
+        told = self.directives["conda"]
+        if call := re.match(r"\s*(\w+)\(", told):
+            text = (ROOT / "rules/common.smk").read_text()
+            told = re.search(rf"^def {call[1]}\(.*?(?=^\S)", text, re.MULTILINE | re.DOTALL)[0]
+        return [self.file.parent / name for name in re.findall(r'"(\S+\.yaml)"', told)]
+
     def scripts(self) -> list[Path]:
         """Return the scripts that the rule runs: several where a wildcard names the script."""
         name = Path(self.directives["script"].strip().strip('"')).name

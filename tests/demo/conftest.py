@@ -1,10 +1,14 @@
 """Real runs of Snakemake, each made once per session in a clone of its own."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.studies import Study, clone, clone_with, demo_config, smaller
+from tests.slurm.cluster import cluster, missing
+from tests.slurm.drivers import write_site
+from tests.studies import Study, clone
 
 
 @pytest.fixture(scope="session")
@@ -21,11 +25,22 @@ def snapshot(demo: Study) -> Path:
     return demo.root / "results/models/tiny/snapshot"
 
 
+@dataclass(frozen=True)
+class Twin:
+    """The demo study after it ran again, in another clone."""
+
+    study: Study
+    jobs: list[dict[str, str]]  # SLURM's records; none where the machine has no SLURM
+
+
 @pytest.fixture(scope="session")
-def twins(tmp_path_factory: pytest.TempPathFactory, snapshot: Path) -> tuple[Study, Study]:
-    """Return a small study after it ran twice, each time from raw data in a clone of its own."""
-    folder = tmp_path_factory.mktemp("twins")
-    studies = [clone_with(folder / name, smaller(demo_config(), snapshot)) for name in ("one", "two")]
-    for study in studies:
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Twin:
+    """Return the demo's twin: by the profile that ships on a real SLURM, or as the first where none is."""
+    study = clone(tmp_path_factory.mktemp("twin") / "clone", "config/demo.yaml")
+    if missing():
         study.run()
-    return studies[0], studies[1]
+        return Twin(study, [])
+    write_site(study)
+    with cluster() as slurm:
+        study.run("--jobs", str(os.cpu_count()), profile="slurm", path=slurm.path)
+        return Twin(study, slurm.jobs())

@@ -1,7 +1,14 @@
-"""The same study run twice gives the same bytes, from splits and sampled text to adapters and figures."""
+"""The demo run twice gives the same bytes, from the base model and sampled text to adapters and figures.
+
+The second time it goes through SLURM, where the machine has one: the whole graph of jobs by the profile that
+ships.
+"""
+
+from collections import Counter
 
 import pytest
 
+from tests.slurm.cluster import missing
 from workflow.lib.files import sha256
 
 pytestmark = pytest.mark.demo
@@ -21,16 +28,16 @@ def digests(study) -> dict[str, str]:
     return {name: sha256(root / name) for name in kept}
 
 
-def test_same_seeds_same_bytes(twins):
-    one, two = (digests(study) for study in twins)
+def test_same_seeds_same_bytes(demo, twin):
+    one, two = digests(demo), digests(twin.study)
     assert set(one) == set(two)
     assert [name for name in one if one[name] != two[name]] == []
 
 
-def test_that_covers_text_adapters_scores_and_figures(twins):
-    names = set(digests(twins[0]))
+def test_that_covers_text_adapters_scores_and_figures(demo, twin):
+    names = set(digests(twin.study))
     for ending, count in {
-        "adapter_model.safetensors": 10,
+        "model.safetensors": 11,  # the base and the adapters
         "curves.parquet": 10,
         "shard-0.jsonl": 1,
         "logicbench_sampled.json": 12,  # base, four methods and the reward model, two seeds
@@ -42,8 +49,20 @@ def test_that_covers_text_adapters_scores_and_figures(twins):
         assert sum(name.endswith(ending) for name in names) == count, ending
 
 
-def test_seeds_matter(twins):
-    folder = twins[0].root / "results/adapters/logic/tiny"
+def test_seeds_matter(demo):
+    folder = demo.root / "results/adapters/logic/tiny"
     for method in ("sft", "reward", "dpo", "orpo", "ppo"):
         one, two = (sha256(folder / method / f"seed-{s}/adapter_model.safetensors") for s in (1, 2))
         assert one != two, method
+
+
+@pytest.mark.slurm
+@pytest.mark.skipif(bool(missing()), reason=f"no {', '.join(missing())}: make system")
+def test_the_whole_demo_goes_through_slurm_and_each_job_once(twin):
+    names = Counter(job["StdOut"].split("/slurm/")[1].split("/")[0] for job in twin.jobs)
+    assert {job["JobState"] for job in twin.jobs} == {"COMPLETED"}
+    assert (names["rule_pretrain_model"], names["rule_train"], names["rule_evaluate"]) == (1, 10, 4)
+    assert sum(count for name, count in names.items() if name.startswith("group_analysis")) >= 1
+    places = [job["StdOut"].rpartition("/")[0] for job in twin.jobs]
+    alone = [place for place in places if "/rule_" in place]
+    assert len(set(alone)) == len(alone)  # none was tried twice

@@ -145,6 +145,8 @@ def test_versions_are_those_of_all_environments_and_of_what_is_called():
     with_vllm = facts() | {"versions": VERSIONS}
     assert software(with_vllm)["vllm"] == "1.0"  # the demo's teacher
     with_vllm["config"]["teachers"] = {"far": {"kind": "api"}}
+    assert software(with_vllm)["vllm"] == "1.0"  # it asks the policies again
+    with_vllm["config"]["evaluation"]["noise_floor"] = None
     assert "vllm" not in software(with_vllm)
     with_vllm["config"]["evaluation"]["backend"] = {"kind": "vllm"}
     assert software(with_vllm)["vllm"] == "1.0"  # it answers held-out problems

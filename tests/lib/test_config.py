@@ -273,8 +273,8 @@ CASES = {
         "evaluation.noise_floor.evaluation_batch: expected another number than hardware.evaluation_batch",
     ),
     "asked again on no task": (
-        "noise_floor: {task: logicbench_greedy",
-        "noise_floor: {task: logicbench_greed",
+        "task: logicbench_greedy\n    evaluation_batch",
+        "task: logicbench_greed\n    evaluation_batch",
         "evaluation.noise_floor.task: 'logicbench_greed' is not among evaluation.tasks. Did you mean",
     ),
     "unknown control": (
@@ -855,8 +855,13 @@ def scored_by_vllm(**hardware) -> list[str]:
 
 def test_vllm_scores_on_the_weights_that_were_trained_on_and_has_memory():
     assert scored_by_vllm() == []
-    (line,) = scored_by_vllm(quantisation="nf4", precision="bfloat16")
-    assert line.startswith("evaluation.backend: vLLM would score adapters on other weights")
+    # The demo's policies are asked again by vLLM, too.
+    lines = scored_by_vllm(quantisation="nf4", precision="bfloat16")
+    assert [line.partition(": ")[0] for line in lines] == [
+        "evaluation.backend",
+        "evaluation.noise_floor.backend",
+    ]
+    assert all("vLLM would score adapters on other weights" in line for line in lines)
     (line,) = scored_by_vllm(device="cuda")
     assert line == "hardware.vllm_memory_fraction: expected more than 0 for scoring by vLLM, found 0."
     assert scored_by_vllm(device="cuda", vllm_memory_fraction=0.5) == []

@@ -40,7 +40,7 @@ CONFIG = {
     "rounds": {},
     "sweeps": {"methods": {"dpo": {"beta": [0.1, 0.3]}}},
     "evaluation": {
-        "noise_floor": {"task": "quiz", "evaluation_batch": 3},
+        "noise_floor": {"task": "quiz", "evaluation_batch": 3, "backend": {"kind": "vllm"}},
         "judge": None,
         "tasks": {
             "quiz": {"dataset": "logic", "metric": "accuracy", "rewards": True, "scorers": ["reward"]},
@@ -93,7 +93,7 @@ def write_analysis(folder, paths, tables):
     estimate_calibration.main(**given, **{name: tables[table] for name, table in names.items()})
     estimate_lengths.main(**given, lengths=tables["lengths"])
     again = write_samples(folder / "again.parquet", answers("dpo", 1)[:8])
-    estimate_noise.main(**given, again=[again], noise=tables["noise"])
+    estimate_noise.main(**given, again=[again], noise=tables["noise"], by="vllm")
     scores = folder / "scores.parquet"
     records = [one for method in RIGHT for seed in CONFIG["seeds"] for one in scored(method, seed)]
     write_parquet(scores, table(records, AnswerScore))

@@ -17,14 +17,14 @@ def answers(method, seed, scores=None, text="Yes."):
     ]
 
 
-def run(tmp_path, files, again=()):
+def run(tmp_path, files, again=(), by="transformers"):
     folder = {"first": files, "again": again}
     paths = {
         name: [write_samples(tmp_path / f"{name}-{n}.parquet", some) for n, some in enumerate(each)]
         for name, each in folder.items()
     }
     noise = str(tmp_path / "noise.csv")
-    estimate_noise.main(samples=paths["first"], again=paths["again"], noise=noise, settings=SETTINGS)
+    estimate_noise.main(samples=paths["first"], again=paths["again"], noise=noise, by=by, settings=SETTINGS)
     fields = ("method", "kind", "seeds", "n", "groups", "delta", "changed", "reworded")
     return [tuple(row[name] for name in fields) for row in read_csv(noise)]
 
@@ -46,6 +46,11 @@ def test_every_policy_that_was_asked_again_and_its_own_seed(tmp_path):
         ("base", "asked again", "1", "4", "4", "-0.25", "0.25", "0.0"),
         ("dpo", "asked again", "2", "4", "4", "0.0", "0.0", "0.0"),
     ]
+
+
+def test_another_backend_is_named(tmp_path):
+    (row,) = run(tmp_path, [answers("base", 1)], [answers("base", 1)], by="vllm")
+    assert row[:3] == ("base", "asked again by vLLM", "1")
 
 
 def test_one_seed_asked_once_has_no_noise_to_tell(tmp_path):

@@ -40,11 +40,16 @@ def write_study(folder: Path, snapshot: Path, **hardware: object) -> Study:
     study["methods"]["sft"] |= {"epochs": 500, "batch_size": 4, "max_length": 64}
     study["hardware"] |= {"micro_batch": 4, **hardware}
     made = clone_with(folder / "clone", study)
-    (made.root / "slurm/site.yaml").write_text(yaml.safe_dump(SITE))
+    write_site(made)
     rows = made.root / "results/preferences/logic/sft.parquet"
     rows.parent.mkdir(parents=True)
     Path(write_rows(folder, SftRow)).rename(rows)
     return made
+
+
+def write_site(study: Study) -> None:
+    """Put what is particular to the cluster of the tests where the profile that ships looks for it."""
+    (study.root / "slurm/site.yaml").write_text(yaml.safe_dump(SITE))
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def test_rule_has_one_name_everywhere(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", rules(), ids=ids(rules()))
 def test_rule_says_what_it_does_and_where_it_runs(rule: Rule) -> None:
     assert re.fullmatch(r"[A-Z].{10,110}\.", rule.directives["docstring"])
-    assert (rule.file.parent / rule.directives["conda"].strip().strip('"')).is_file()
+    assert rule.environments() and all(path.is_file() for path in rule.environments())
     assert rule.scripts()
     assert not {"message", "run", "shell"} & rule.directives.keys()
 

@@ -134,11 +134,11 @@ def software(facts: Mapping[str, Any]) -> dict[str, str]:
 
 def unused(config: Mapping[str, Any]) -> set[str]:
     """Return the packages that may be installed but that a study with this config does not call."""
-    hardware = config["hardware"]
-    kinds = {teacher["kind"] for teacher in config["teachers"].values()}
+    hardware, floor = config["hardware"], config["evaluation"]["noise_floor"]
+    kinds = {teacher["kind"] for teacher in config["teachers"].values()} | {hardware["rollouts"]}
+    kinds |= {asked["backend"]["kind"] for asked in (config["evaluation"], floor) if asked}
     called = {
-        "vllm": bool(kinds & {"vllm", "adapter"})
-        or "vllm" in (hardware["rollouts"], config["evaluation"]["backend"]["kind"]),
+        "vllm": bool(kinds & {"vllm", "adapter"}),
         "deepspeed": hardware["deepspeed"] != "none",
         "bitsandbytes": hardware["quantisation"] != "none",
     }

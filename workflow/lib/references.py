@@ -173,12 +173,15 @@ def _wrong_hardware(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
 def _wrong_backend(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
     """Yield what vLLM cannot score with, where it is to score."""
     hardware = config["hardware"]
-    if config["evaluation"]["backend"]["kind"] != "vllm":
-        return
-    if hardware["quantisation"] != "none":
+    kinds = [
+        *values_at(config, "evaluation.backend.kind"),
+        *values_at(config, "evaluation.noise_floor.backend.kind"),
+    ]
+    places = [keys[:-1] for keys, kind in kinds if kind == "vllm"]
+    for place in places if hardware["quantisation"] != "none" else ():
         told = "vLLM would score adapters on other weights than they were trained on, those before 4 bits."
-        yield ("evaluation", "backend"), f"{told} Fix: set {{kind: transformers}}, or quantisation none."
-    if hardware["device"] == "cuda" and not hardware["vllm_memory_fraction"]:
+        yield place, f"{told} Fix: set {{kind: transformers}}, or quantisation none."
+    if places and hardware["device"] == "cuda" and not hardware["vllm_memory_fraction"]:
         yield ("hardware", "vllm_memory_fraction"), "expected more than 0 for scoring by vLLM, found 0."
 
 

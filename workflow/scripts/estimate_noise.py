@@ -1,7 +1,7 @@
 """Estimate the floor of the noise: what differs between two scorings that should not differ.
 
-Two trainings of one recipe with other seeds, and one adapter asked again in other batches. A difference
-between methods that is no larger than these is no finding.
+Two trainings of one recipe with other seeds, and one adapter asked again, in other batches or by another
+backend. A difference between methods that is no larger than these is no finding.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 RUN = ["dataset", "model", "task", "method"]
 COLUMNS = [*RUN, "kind", "seeds", "n", "groups", "delta", "low", "high", "interval", "changed", "reworded"]
-SEED, AGAIN = "another seed", "asked again"
+SEED = "another seed"
+AGAIN = {"transformers": "asked again", "vllm": "asked again by vLLM"}  # by kind of the backend
 
 Row = dict[str, Any]
 
@@ -51,17 +52,24 @@ def between_seeds(samples: Sequence[Sample], settings: Settings) -> Iterator[Row
             yield row_of(seeds[one], seeds[other], settings) | {"kind": SEED, "seeds": f"{one} {other}"}
 
 
-def between_batches(samples: Sequence[Sample], again: Sequence[Sample], settings: Settings) -> Iterator[Row]:
+def between_askings(
+    samples: Sequence[Sample], again: Sequence[Sample], kind: str, settings: Settings
+) -> Iterator[Row]:
     """Yield the row of each policy that was asked again."""
     first = grouped(samples, *RUN, "seed")
     for names, some in grouped(again, *RUN, "seed").items():
-        yield row_of(first[names], some, settings) | {"kind": AGAIN, "seeds": names[-1]}
+        yield row_of(first[names], some, settings) | {"kind": kind, "seeds": names[-1]}
 
 
-def main(*, samples: Sequence[str], again: Sequence[str], noise: str, settings: dict[str, Any]) -> None:
+def main(
+    *, samples: Sequence[str], again: Sequence[str], noise: str, by: str, settings: dict[str, Any]
+) -> None:
     """Write the table of differences that are noise."""
     chosen, answers = Settings(**settings), load_samples(samples)
-    rows = [*between_seeds(answers, chosen), *between_batches(answers, load_samples(again), chosen)]
+    rows = [
+        *between_seeds(answers, chosen),
+        *between_askings(answers, load_samples(again), AGAIN[by], chosen),
+    ]
     write_csv(noise, rows, COLUMNS)
     print(f"{len(rows)} pairs of scorings that should not differ")
 
@@ -72,5 +80,6 @@ if __name__ == "__main__":
         samples=snakemake.input.samples,
         again=snakemake.input.again,
         noise=snakemake.output.noise,
+        by=snakemake.params.by,
         settings=snakemake.params.settings,
     )
