@@ -1,4 +1,4 @@
-"""Tidy tables of what was found: estimates, paired comparisons, rewards, sweeps, curves, costs, counts, examples.
+"""Tidy tables of what was found: estimates, paired comparisons, rewards, sweeps, curves, costs, jobs, counts, examples.
 
 INPUT   results/evaluation/**, results/sweeps/**, results/adapters/**/{curves.parquet,run.json}, results/**/card.json
 OUTPUT  results/analysis/{table}.csv, results/analysis/{examples,provenance}.json, results/analysis/samples.jsonl.gz
@@ -366,6 +366,9 @@ rule pack_samples:
     """Pack every outcome, and as many texts as a page has room for, for the sample browser."""
     input:
         samples=SAMPLES,
+        contamination=collect(
+            "results/data/{dataset}/contamination.parquet", dataset=config["train"]["datasets"]
+        ),
     output:
         packed="results/analysis/samples.jsonl.gz",
     log:
@@ -377,6 +380,7 @@ rule pack_samples:
     params:
         code=code("pack_samples.py"),
         settings=config["analysis"],
+        datasets=config["train"]["datasets"],
     script:
         "../workflow/scripts/pack_samples.py"
 
@@ -401,3 +405,25 @@ rule collect_provenance:
         config=config,
     script:
         "../workflow/scripts/collect_provenance.py"
+
+
+rule collect_jobs:
+    """Gather when each job ran, what it used, and what its rule should ask for."""
+    input:
+        tables=collect("results/analysis/{table}.csv", table=OTHER_TABLES),
+        examples="results/analysis/examples.json",
+        packed="results/analysis/samples.jsonl.gz",
+        provenance="results/analysis/provenance.json",
+    output:
+        timeline="results/analysis/timeline.csv",
+        resources="results/analysis/resources.csv",
+    log:
+        "results/logs/collect_jobs.log",
+    benchmark:
+        "results/benchmarks/collect_jobs.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code("collect_jobs.py"),
+    script:
+        "../workflow/scripts/collect_jobs.py"

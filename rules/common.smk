@@ -103,9 +103,11 @@ FIGURES = [
     "curves",
     "costs",
     "funnel",
+    "timeline",
 ]
-TABLES = [
-    *FIGURES,
+JOB_TABLES = ["timeline", "resources"]  # on the jobs that made all others
+OTHER_TABLES = [
+    *[figure for figure in FIGURES if figure not in JOB_TABLES],
     "subsets",
     "pairs",
     "ranks",
@@ -115,6 +117,7 @@ TABLES = [
     "noise",
     "wins",
 ]
+TABLES = [*OTHER_TABLES, *JOB_TABLES]
 SEEDS = config["seeds"]
 SHARED = {key: config["train"][key] for key in ("budget", "reference_logps", "trackers")}
 SHARDS = range(config["rationales"]["shards"])

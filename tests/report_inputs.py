@@ -5,7 +5,8 @@ from typing import Any
 
 from tests.hand_samples import SETTINGS, sample, write_samples
 from workflow.lib.files import write_csv, write_json, write_text
-from workflow.lib.records import Sample
+from workflow.lib.parquet import write_parquet
+from workflow.lib.records import Overlap, Sample, table
 from workflow.scripts import pack_samples
 
 RUN = {"dataset": "logic", "model": "tiny"}
@@ -115,6 +116,32 @@ def cost(method: str, seconds: float) -> dict[str, str]:
     rest |= {"mfu": "", "usd": "", "budget_unit": "", "budget_amount": "", "budget_used": ""}
     times = {"seconds_total": str(seconds), "seconds_training": str(seconds - 4)}
     return RUN | {"method": method, "seed": "1"} | times | rates | rest
+
+
+def job(rule: str, stage: str, begun: str, seconds: str, **more: str) -> dict[str, str]:
+    """Return one row of timeline.csv as read from the file."""
+    about = {"stage": stage, "rule": rule, "output": f"results/{rule}/{begun}", "seconds": seconds}
+    measured = {
+        "begun": begun and f"2026-11-21T{begun}.000+00:00",
+        "cpu_seconds": "",
+        "peak_rss_mib": "900.0",
+    }
+    asked = {"threads": "1", "gpus": "0", "mem_mb": "64000", "runtime_min": "720"}
+    return about | measured | asked | more
+
+
+def needed(rule: str, jobs: str, **more: str) -> dict[str, str]:
+    """Return one row of resources.csv as read from the file."""
+    times = {
+        "seconds_median": "80.0",
+        "seconds_max": "90.0",
+        "runtime_min": "720",
+        "runtime_used": "0.002083",
+    }
+    memory = {"peak_rss_mib": "900.0", "mem_mb": "64000", "mem_used": "0.014746", "threads": "1"}
+    rest = {"cores_used": "0.9", "gpus": "0", "advice_memory": "", "advice_time": ""}
+    about = {"stage": "training", "rule": rule, "jobs": jobs, "measured": jobs}
+    return about | times | memory | rest | more
 
 
 def trial(number: int, beta: str, estimate: float | None) -> dict[str, str]:
@@ -262,6 +289,18 @@ def tables() -> dict[str, list[dict[str, str]]]:
             counts | {"seed": s, "step": str(n), "value": str(1 / n)} for s in "12" for n in (1, 2, 4)
         ],
         "costs": [cost("sft", 23.0), cost("dpo", 80.0)],
+        "timeline": [
+            job("pretrain_model", "models", "10:00:00", "60.0"),
+            job("train", "training", "10:01:00", "90.0"),
+            job("train", "training", "10:01:30", "90.0"),
+            job("train", "training", "", ""),
+            job("rank_methods", "analysis", "10:03:00", "1.0"),
+            job("collect_costs", "analysis", "10:03:01", "1.0"),
+        ],
+        "resources": [
+            needed("pretrain_model", "1"),
+            needed("train", "3", measured="2", advice_memory="train asked for 64 GB: <b>2 GB</b> would do."),
+        ],
         "funnel": [
             {
                 "dataset": "logic",
@@ -311,6 +350,13 @@ def answers(text: str = EVIL) -> list[Sample]:
         for seed in (1, 2)
         for number in range(12)
     ]
+
+
+def contamination(folder: Path) -> dict[str, str]:
+    """Write which of the twelve problems training has seen, the last two, and return the file."""
+    rows = [Overlap("logic", f"p{number:02d}", 0.0, number >= 10, "") for number in range(12)]
+    write_parquet(folder / "contamination.parquet", table(rows, Overlap))
+    return {"logic": str(folder / "contamination.parquet")}
 
 
 def provenance() -> dict[str, Any]:
@@ -419,6 +465,7 @@ def write(folder: Path) -> None:
     write_json(folder / "examples.json", examples())
     pack_samples.main(
         samples=[write_samples(folder / "samples.parquet", answers())],
+        contamination=contamination(folder),
         packed=str(folder / "samples.jsonl.gz"),
         settings=SETTINGS,
     )

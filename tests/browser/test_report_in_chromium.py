@@ -228,6 +228,9 @@ def test_samples_are_found_by_task_category_and_outcome(site: Site, tmp_path: Pa
         "flip=lost&method=base": 4,  # the base flips nothing: all methods
         "category=propositional&right=sft": 1,  # 6 among 0, 3, 6, 9
         "category=rule%3Amodus_tollens&wrong=dpo&seed=2": 6,
+        "subset=contaminated": 2,  # 10 and 11
+        "subset=clean&right=dpo": 5,  # 0, 2, 4, 6, 8
+        "subset=contaminated&right=dpo": 1,
     }
     found = search(site, tmp_path, [*cases, "task=logicbench&category=odd", "task=t<b>&right=dpo", "seed=7"])
     *said, odd, elsewhere, unseen = found["said"]
@@ -249,7 +252,7 @@ def test_samples_are_found_by_task_category_and_outcome(site: Site, tmp_path: Pa
     assert found["file"] == "evaluation/logic/tiny/base/seed-1/logicbench.parquet"
     assert "#samples?dataset=logic&model=tiny&task=logicbench&method=dpo" in found["links"]
     assert found["focusable"] is True
-    assert found["labelled"] == 7
+    assert found["labelled"] == 8
 
 
 def test_markup_in_a_sample_is_text_and_runs_nothing(site: Site, tmp_path: Path) -> None:

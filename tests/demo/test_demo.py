@@ -26,6 +26,7 @@ AFTER_SCORES = Counter(
         "collect_examples": 1,
         "collect_provenance": 1,
         "pack_samples": 1,
+        "collect_jobs": 1,
         "check_results": 1,
         **{"write_methods": 1, "render_report": 1, "write_crate": 1},
     }
@@ -91,7 +92,7 @@ def test_every_file_of_the_report_is_there(demo):
     results = demo.root / "results"
     figures = {path.suffix for path in results.glob("figures/accuracy.*")}
     assert figures == {".svg", ".pdf", ".png", ".csv", ".json"}
-    assert len(list(results.glob("figures/*.pdf"))) == 14
+    assert len(list(results.glob("figures/*.pdf"))) == 15
     page = (results / "report.html").read_text()
     assert len(page) < 10_000_000 and "not run" not in page
     assert read_json(results / "checks.json")["failed"] == 0
@@ -131,7 +132,7 @@ def test_touching_and_commenting_and_cloning_run_nothing(study, tmp_path):
 def test_a_new_beta_runs_dpo_its_scores_and_what_follows(study):
     study.change("config/demo.yaml", "beta: 0.1", "beta: 0.2")
     curves_and_costs = Counter({"collect_curves": 1, "collect_costs": 1})
-    figures = Counter({"plot": 11})  # all but funnel, rewards and sweeps
+    figures = Counter({"plot": 12})  # all but funnel, rewards and sweeps
     assert study.planned() == Counter({"train": 2, "evaluate": 4}) + AFTER_SCORES + curves_and_costs + figures
     listed = study.run("--dry-run")
     assert {line.split("/")[-2] for line in listed.splitlines() if "log: results/logs/train/" in line} == {
@@ -142,7 +143,10 @@ def test_a_new_beta_runs_dpo_its_scores_and_what_follows(study):
 EDITS = {
     "figures": (
         "workflow/lib/figures.py",
-        Counter({"plot": 14, "pack_samples": 1, "write_methods": 1, "render_report": 1, "write_crate": 1}),
+        Counter(
+            {"plot": 15, "pack_samples": 1, "collect_jobs": 1}
+            | {"check_results": 1, "write_methods": 1, "render_report": 1, "write_crate": 1}
+        ),
     ),
     "one figure": (
         "workflow/scripts/plot_costs.py",
@@ -150,7 +154,7 @@ EDITS = {
     ),
     "one method": (
         "workflow/scripts/train_orpo.py",
-        Counter({"train": 2, "evaluate": 4, "plot": 11, "collect_curves": 1, "collect_costs": 1})
+        Counter({"train": 2, "evaluate": 4, "plot": 12, "collect_curves": 1, "collect_costs": 1})
         + AFTER_SCORES,
     ),
 }

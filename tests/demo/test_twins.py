@@ -16,6 +16,7 @@ pytestmark = pytest.mark.demo
 # What tells of time, memory or versions; everything else must repeat.
 TIMED = (
     *("logs/", "benchmarks/", "analysis/costs", "analysis/efficiency", "analysis/provenance"),
+    *("analysis/timeline", "analysis/resources", "figures/timeline"),
     *("figures/costs", "figures/efficiency", "report.html", "ro-crate"),
 )
 TIMED_NAMES = ("run.json", ".snakemake_timestamp", "checks.json")

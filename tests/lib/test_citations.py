@@ -121,9 +121,10 @@ def test_every_method_dataset_strategy_and_package_has_an_entry():
         *DATASETS.values(),
         *STRATEGIES.values(),
         *CHOICES.values(),
+        *STATISTICS.values(),
         *WEIGHTS.values(),
     ]
-    used = {key for keys in cited for key in keys} | {*STATISTICS, *SOFTWARE.values(), "hu2022lora"}
+    used = {key for keys in cited for key in keys} | {*SOFTWARE.values(), "hu2022lora"}
     assert used == set(parsed(LIBRARY))  # and no entry is there for nothing
 
 
@@ -165,6 +166,21 @@ def test_only_what_a_study_uses_is_in_its_bibliography():
     heavy = facts(hardware={"quantisation": "nf4", "deepspeed": "zero3"}, lora={"dora": True})
     more = {"dettmers2023qlora", "rajbhandari2020zero", "liu2024dora"}
     assert more <= set(bibliography(heavy, entries_of(LIBRARY)))
+
+
+def test_statistics_are_cited_where_the_analysis_uses_them():
+    def cited(seeds, judge, tokens):
+        told = facts(evaluation={"judge": judge})
+        told["config"]["seeds"] = seeds
+        for task in told["config"]["evaluation"]["tasks"].values():
+            task["max_new_tokens"] = tokens
+        return {use for use, keys in STATISTICS.items() if set(keys) <= set(bibliography(told, library))}
+
+    library = entries_of(LIBRARY)
+    assert cited([1], None, 8) == {"always"}
+    assert cited([1, 2], None, 8) == {"always", "seeds"}
+    assert cited([1], {"by": "tiny"}, 8) == {"always", "judge"}
+    assert cited([1], None, 0) == {"always", "options"}
 
 
 def test_marks_of_tex_are_text():

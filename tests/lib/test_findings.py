@@ -1,7 +1,7 @@
 """Sentences chosen from numbers by rules."""
 
-from tests.report_inputs import delta, score, tables
-from workflow.lib.findings import answer, summaries
+from tests.report_inputs import delta, needed, score, tables
+from workflow.lib.findings import answer, judged, requests, summaries
 
 
 def test_the_answer_is_the_primary_comparison_with_both_scores() -> None:
@@ -50,7 +50,12 @@ def test_every_point_of_the_summary() -> None:
         "n\u00a0=\u00a0400 answers in 200 groups). The highest of several estimates is on average too high.",
         "Groups on logicbench that this study cannot tell apart, best first: DPO and SFT; Base.",
         "Answers on logicbench that score above the base's by reward: "
-        "DPO 75.0\u202f%, 2.50\u00a0nats from the base.",
+        "DPO 75.0\u202f% [70.0, 80.0], 2.50\u00a0nats from the base "
+        "(n\u00a0=\u00a0400 answers in 200 groups each).",
+        "Answers on logicbench that the judge tiny finds better than the base's: "
+        "DPO 73.1\u202f% [60.0, 85.0] (n\u00a0=\u00a040 pairs in 20 groups each; half would be no "
+        "difference). Of a right and a wrong answer it names the right one: "
+        "DPO 75.0\u202f% [50.0, 95.0] of 16 pairs.",
         "The reward model ranks 86.0\u202f% of the held-out pairs of logicbench right (95% cluster bootstrap "
         "[82.0, 90.0], n\u00a0=\u00a0300 pairs in 100 groups).",
         "One training run took from 23\u202fs (SFT) to 1\u202fmin 20\u202fs (DPO); 2 runs in all.",
@@ -70,3 +75,29 @@ def test_each_dataset_and_model_has_its_own_summary() -> None:
     both = {name: rows[name] + other[name] for name in rows}
     assert [s.place for s in summaries(both)] == ["logic · tiny", "logic · other"]
     assert summaries(both)[0] == summaries(rows)[0]
+
+
+def test_what_to_ask_for_is_told_or_why_there_is_nothing_to_tell() -> None:
+    said = "train asked for 64 GB: <b>2 GB</b> would do."
+    lost = "1 job left no measurement: the benchmark file is missing."
+    assert requests(tables()["resources"]) == [said, lost]
+    assert requests([needed("train", "3")]) == [
+        "No rule with enough jobs to tell asked for much more or less than it took."
+    ]
+    assert requests([needed("train", "3", mem_mb="", advice_time=said)]) == [said]
+    assert requests([needed("train", "3", mem_mb="", runtime_min="")]) == [
+        "No job asked for memory or time, so there is nothing to compare."
+    ]
+    assert requests([]) == []
+
+
+def test_judges_and_tasks_are_told_apart_and_what_was_not_asked_is_not_told() -> None:
+    (row, _) = tables()["wins"]
+    other = row | {"judge": "large", "agreement": "", "exact": "0"}
+    told = judged([row, row | {"method": "sft", "n": "38"}, other, row | {"win": ""}])
+    assert len(told) == 2
+    assert "DPO 73.1\u202f% [60.0, 85.0] and SFT 73.1\u202f% [60.0, 85.0] (n" in told[0]
+    assert "40 pairs in 20 groups and n\u00a0=\u00a038 pairs in 20 groups each" in told[0]
+    assert "right one: DPO 75.0\u202f% [50.0, 95.0] of 16 pairs and SFT 75.0" in told[0]
+    assert told[1].endswith("half would be no difference).")
+    assert judged([]) == []

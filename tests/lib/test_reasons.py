@@ -1,7 +1,8 @@
-"""Why jobs ran, noted when a call of Snakemake starts."""
+"""Why jobs ran and what they asked for, noted when a call of Snakemake starts."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +16,30 @@ from workflow.lib.reasons import kinds_of, latest, note
 class Job:
     """What a reason needs of a job."""
 
-    rule: str
+    name: str
     output: list[str]
     reason: str = ""
+    benchmark: str | None = None
+    log: list[str] = field(default_factory=list)
+    threads: int = 1
+    resources: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def rule(self) -> Any:
+        """Return the rule, whose name is what it says of itself."""
+        return Rule(self.name)
+
+
+class Rule(SimpleNamespace):
+    """What a reason needs of a rule."""
+
+    def __init__(self, name: str) -> None:
+        """Place the rule in the file of its stage."""
+        super().__init__(name=name, snakefile="https://example.org/rules/training.smk")
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return str(self.name)
 
 
 @dataclass
@@ -56,6 +78,21 @@ def test_the_last_call_counts_for_each_output(tmp_path: Path) -> None:
         "adapter": ("train", ["Input files updated by another job", "Missing output files"]),
         "figure": ("plot", ["Params have changed since last execution"]),
     }
+
+
+def test_a_line_tells_the_stage_and_what_was_asked_for(tmp_path: Path) -> None:
+    journal = tmp_path / "jobs.jsonl"
+    asked = {"mem_mb": 64000, "runtime": 720, "gpu": 1, "tmpdir": "/tmp", "mem": "64 GB"}
+    train = Job(
+        "train", ["a"], benchmark="b/train.tsv", log=["l/train.log", "l/more"], threads=4, resources=asked
+    )
+    later = Job("sample", ["b"], resources={"mem_mb": "<TBD>", "gpu": 0})  # depends on files to come
+    note(Dag([train, later]), journal)
+    one, two = read_jsonl(journal)
+    assert (one["stage"], one["benchmark"], one["log"]) == ("training", "b/train.tsv", "l/train.log")
+    assert one["asked"] == {"threads": 4, "mem_mb": 64000, "runtime": 720, "gpu": 1}
+    assert two["benchmark"] == two["log"] == ""
+    assert two["asked"] == {"threads": 1, "mem_mb": None, "runtime": None, "gpu": 0}
 
 
 def test_without_a_journal_there_is_nothing_to_tell(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from workflow.lib.shelves import PENDING, index_line, pack, packed_view, shelves
 from workflow.lib.wording import LONGEST_TEXT
 
 METHODS = ["base", "dpo"]
+SEEN = {("logic", name): name == "p3" for name in ("p1", "p2", "p3")}
 TEXTS = 20  # with one seed and repeat each
 
 
@@ -35,19 +36,20 @@ def answers(**changes):
 
 
 def test_the_index_has_every_problem_and_every_outcome():
-    found = json.loads(index_line(shelves_of(answers(), METHODS), {"base": "Base", "dpo": "DPO"}))
+    found = json.loads(index_line(shelves_of(answers(), METHODS), {"base": "Base", "dpo": "DPO"}, SEEN))
     assert found["labels"] == {"base": "Base", "dpo": "DPO"}
     (shelf,) = found["shelves"]
     assert shelf == {
         **{"dataset": "logic", "model": "tiny", "task": "quiz", "methods": METHODS},
         **{"turns": [[1, 0], [2, 0]], "categories": ["c1", "c2", "c3"], "rules": ["modus_ponens"]},
+        "seen": "001",
         "problems": [["p1", 0, 0, "yes"], ["p2", 1, 0, "yes"], ["p3", 2, 0, "yes"]],
         "right": {"base": ["000", "000"], "dpo": ["010", "000"]},
     }
 
 
 def test_a_score_that_is_not_one_is_not_right():
-    (shelf,) = json.loads(index_line(shelves_of(answers(score=0.999), METHODS), {}))["shelves"]
+    (shelf,) = json.loads(index_line(shelves_of(answers(score=0.999), METHODS), {}, SEEN))["shelves"]
     assert shelf["right"]["dpo"] == ["000", "000"]
 
 
@@ -124,7 +126,9 @@ def test_texts_are_packed_while_there_is_room_and_the_index_always():
 
 def test_what_is_packed_goes_to_the_page_whole_unless_it_must_be_cleaned():
     shelves = shelves_of(answers(), METHODS)
-    packed, _ = pack(index_line(shelves, {}), list(text_lines(shelves, np.random.default_rng(1)))[:4], 10**6)
+    packed, _ = pack(
+        index_line(shelves, {}, SEEN), list(text_lines(shelves, np.random.default_rng(1)))[:4], 10**6
+    )
     view = packed_view(packed, lambda text: text)
     assert view is not None
     assert base64.b64decode(view.data) == packed
@@ -137,6 +141,6 @@ def test_what_is_packed_goes_to_the_page_whole_unless_it_must_be_cleaned():
 
 
 def test_a_study_without_answers_has_nothing_to_search():
-    packed, taken = pack(index_line(shelves_of([], []), {}), text_lines([], np.random.default_rng(1)), 10**6)
+    packed, taken = pack(index_line([], {}, {}), text_lines([], np.random.default_rng(1)), 10**6)
     assert taken == 0
     assert packed_view(packed, lambda text: text) is None

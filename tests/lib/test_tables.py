@@ -46,7 +46,10 @@ def test_a_cell_leads_to_the_samples_it_speaks_of_and_only_to_these() -> None:
         "Groups worse": f"{to}right=base&wrong=sft",
     }
     assert leads["categories"][1]["DPO"] == f"{to}method=dpo&category=rule%3Amodus_tollens"
-    assert leads["subsets"][:2] == [{"Accuracy, %": f"{to}method=base"}, {}]  # all, then the clean ones
+    assert leads["subsets"][:2] == [  # all, then the clean ones
+        {"Accuracy, %": f"{to}method=base"},
+        {"Accuracy, %": f"{to}method=base&subset=clean"},
+    ]
     assert {name for name, rows in leads.items() if any(rows)} == {
         *("headline", "accuracy", "deltas", "categories", "subsets"),
     }

@@ -53,6 +53,9 @@ COLUMNS = {
     "samples_per_second peak_rss_mib peak_gpu_mib gpu_hours energy_kwh mfu steps rows usd budget_unit "
     "budget_amount budget_used",
     "funnel": "dataset stage step rows_in rows_out reason",
+    "timeline": "stage rule output begun seconds cpu_seconds peak_rss_mib threads gpus mem_mb runtime_min",
+    "resources": "stage rule jobs measured seconds_median seconds_max runtime_min runtime_used peak_rss_mib "
+    "mem_mb mem_used threads cores_used gpus advice_memory advice_time",
 }
 ESTIMATES = {
     **{"accuracy": "estimate", "categories": "estimate", "deltas": "delta", "rewards": "estimate"},
@@ -121,6 +124,7 @@ MAY_BE_EMPTY = {
         lambda config, _: len(config["seeds"]) == 1 and config["evaluation"]["noise_floor"] is None,
         "one seed, and nothing was asked twice in this study",
     ),
+    **dict.fromkeys(("timeline", "resources"), (lambda *_: True, "no call of Snakemake noted its jobs")),
     "baselines": (lambda *_: True, "no baseline applies to the problems of this study"),
 }
 
@@ -363,6 +367,15 @@ def test_every_trial_of_a_sweep_is_told_and_one_of_the_best_is_chosen(tables, co
         assert trials == list(range(number_of(grids[key[2]]))), f"{key}: trials {trials}"
         chosen = [(row["trial"], row["tied"]) for row in rows if row["chosen"] == "true"]
         assert [tied for _, tied in chosen] == ["true"], f"{key}: chosen, tied with the best: {chosen}"
+
+
+def test_every_noted_job_is_counted_under_its_rule(tables):
+    jobs = Counter(row["rule"] for row in tables["timeline"])
+    measured = Counter(row["rule"] for row in tables["timeline"] if row["seconds"])
+    for row in tables["resources"]:
+        expected, found = (jobs[row["rule"]], measured[row["rule"]]), (int(row["jobs"]), int(row["measured"]))
+        assert found == expected, f"{where('resources', row)}: counts {found}, timeline.csv has {expected}"
+    assert set(jobs) == {row["rule"] for row in tables["resources"]}, "a rule is in one of the tables only"
 
 
 def test_funnel_counts_rows(tables):

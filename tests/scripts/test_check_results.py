@@ -16,6 +16,7 @@ from workflow.lib.records import AnswerScore, Overlap, SftRow, table
 from workflow.scripts import (
     check_results,
     collect_baselines,
+    collect_jobs,
     collect_sweeps,
     compare_categories,
     compare_methods,
@@ -52,7 +53,7 @@ CONFIG = {
 TABLES = (
     *("accuracy", "categories", "deltas", "subsets", "rewards", "sweeps", "curves", "costs", "funnel"),
     *("pairs", "ranks", "category_deltas", "calibration", "reliability", "selective", "lengths", "noise"),
-    *("frontier", "baselines", "efficiency", "scaling", "wins"),
+    *("frontier", "baselines", "efficiency", "scaling", "wins", "timeline", "resources"),
 )
 RIGHT = {"base": 3, "sft": 5, "dpo": 7}  # of eight problems
 
@@ -187,6 +188,10 @@ def sound(tmp_path_factory):
     step = {"dataset": "logic", "stage": "data", "step": "read", "rows_in": 9, "rows_out": 8, "reason": ""}
     write_csv(tables["funnel"], [step], list(step))
     write_analysis(folder, paths, tables)
+    job = {"stage": "training", "rule": "train", "seconds": 9.5}
+    write_csv(tables["timeline"], [job, job, job | {"seconds": None}], collect_jobs.TIMELINE)
+    needs = {"stage": "training", "rule": "train", "jobs": 3, "measured": 2}
+    write_csv(tables["resources"], [needs], collect_jobs.RESOURCES)
     return folder
 
 
@@ -263,7 +268,7 @@ def test_sound_run_passes_and_says_what_was_checked(tmp_path, results):
     check(tmp_path, *results)
     found = read_json(tmp_path / "checks.json")
     assert (found["failed"], found["skipped"]) == (0, 1)  # no judge
-    assert found["passed"] == len(found["tests"]) - 1 == 64
+    assert found["passed"] == len(found["tests"]) - 1 == 69
     assert {"name": "test_funnel_counts_rows", "outcome": "passed", "message": ""} in found["tests"]
 
 
@@ -300,6 +305,11 @@ def change(path, number, **cells):
         ("costs", {"seconds_total": "0"}, r"every_run_has_curves_and_costs.*took no time"),
         ("costs", {"budget_used": "41"}, r"no_run_exceeds.*used 41 of 40 steps"),
         ("costs", {"budget_amount": "50"}, r"no_run_exceeds.*has another budget"),
+        (
+            "timeline",
+            {"rule": "evaluate"},
+            r"every_noted_job.*resources\.csv.*counts \(3, 2\), .* has \(2, 1\)",
+        ),
         ("pairs", {"p_holm": "0.0"}, r"p_values_are_probabilities.*pairs\.csv"),
         ("category_deltas", {"better": "9"}, r"p_values.*category_deltas\.csv.*more signs than groups"),
         ("deltas", {"gained": "9"}, r"discordant_answers_make_the_difference.*deltas\.csv"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.hand_samples import SETTINGS, write_samples
-from tests.report_inputs import EVIL, STUDY, answers, examples, write
+from tests.report_inputs import EVIL, STUDY, answers, contamination, examples, write
 from workflow.lib.files import write_json
 from workflow.scripts import pack_samples, plot_accuracy
 from workflow.scripts.render_report import main
@@ -18,15 +18,16 @@ from workflow.scripts.render_report import main
 REPOSITORY = Path(__file__).parents[2]
 FIGURES = (
     *("accuracy", "deltas", "categories", "rewards", "frontier", "reliability", "selective", "lengths"),
-    *("efficiency", "scaling", "sweeps", "curves", "costs", "funnel"),
+    *("efficiency", "scaling", "sweeps", "curves", "costs", "funnel", "timeline"),
 )
 TABLES = (
     *FIGURES,
     *("subsets", "pairs", "ranks", "category_deltas", "calibration", "baselines", "noise", "wins"),
+    "resources",
 )
 SECTIONS = [
     *("summary", "results", "differences", "categories", "rewards", "confidence", "training", "costs"),
-    *("data", "samples", "checks", "provenance", "methods"),
+    *("jobs", "data", "samples", "checks", "provenance", "methods"),
 ]
 SCRIPT = "workflow/report/samples.js"
 REQUESTS = {"src", "srcset", "action", "background", "poster", "data"}  # attributes a browser fetches
@@ -144,6 +145,14 @@ def test_numbers_of_the_tables_are_on_the_page(text: str) -> None:
     assert any(words.startswith("DPO is better than Base on logicbench") for words in page.text["p"])
 
 
+def test_the_methods_are_those_of_the_study(text: str) -> None:
+    page = Page(text)
+    # The file says: It learns [@key]. <script>…; the entry of the key has neither author nor year.
+    assert any(words.startswith("It learns. <script>") for words in page.text["p"])
+    assert "SFT imitates verified answers" not in text
+    assert "train asked for 64 GB: <b>2 GB</b> would do." in page.text["li"]
+
+
 def test_cells_lead_to_their_samples_and_tables_to_their_file(text: str) -> None:
     page = Page(text)
     leads = {link["data-samples"] for link in page.all("a") if "data-samples" in link}
@@ -151,7 +160,7 @@ def test_cells_lead_to_their_samples_and_tables_to_their_file(text: str) -> None
     assert f"{task}&method=dpo" in leads
     assert f"{task}&method=dpo&category=rule%3Amodus_tollens" in leads
     assert {f"{task}&right=dpo&wrong=base", f"{task}&right=base&wrong=dpo"} <= leads
-    assert f"{task}&method=sft&seed=2" in leads
+    assert {f"{task}&method=sft&seed=2", f"{task}&method=dpo&subset=clean"} <= leads
     files = {link["href"] for link in page.all("a")} - {"#samples"}
     assert {"analysis/accuracy.csv", "analysis/deltas.csv", "figures/accuracy.csv"} <= files
     assert "figures/accuracy.csv" in page.text["a"]  # to be read where it cannot be followed
@@ -166,7 +175,7 @@ def test_style_and_script_reach_the_page_as_they_are(text: str) -> None:
 
 def test_tables_have_captions_and_scopes_and_figures_have_alternative_text(text: str) -> None:
     page = Page(text)
-    assert len(page.all("caption")) == len(page.all("table")) == 31
+    assert len(page.all("caption")) == len(page.all("table")) == 32
     assert all(head["scope"] in ("col", "row") for head in page.all("th"))
     assert len(page.all("img")) == 2  # light and dark
     assert all(image["alt"] == plot_accuracy.ALT for image in page.all("img"))
@@ -186,7 +195,8 @@ def test_a_secret_in_the_inputs_is_not_on_the_page(tmp_path: Path, monkeypatch: 
         tmp_path / "examples.json", examples("it said canary-0123456789 and hf_abcdefghijklmnopqrstuvwxyz")
     )
     told = [write_samples(tmp_path / "samples.parquet", answers("canary-0123456789 and more"))]
-    pack_samples.main(samples=told, packed=str(tmp_path / "samples.jsonl.gz"), settings=SETTINGS)
+    packed_at = {"contamination": contamination(tmp_path), "packed": str(tmp_path / "samples.jsonl.gz")}
+    pack_samples.main(samples=told, **packed_at, settings=SETTINGS)
     page = render(tmp_path)
     packed = Page(page).text["script"][0]
     texts = gzip.decompress(base64.b64decode(packed)).decode()
@@ -206,9 +216,9 @@ def test_a_study_with_nothing_finished_still_renders(tmp_path: Path) -> None:
     page = Page(render(tmp_path, figures=()))
     assert [section["id"] for section in page.all("section")] == SECTIONS
     gaps = [p for p in page.all("p") if "class" in p and p["class"] == "not-run"]
-    # summary, headline, transfer, rewards, wins, sweeps, costs, datasets, teachers, rationales, answers,
-    # examples, checks, provenance, methods, references; fourteen figures
-    assert len(gaps) == 30
+    # summary, headline, transfer, rewards, wins, sweeps, costs, datasets, teachers, rationales,
+    # answers, examples, checks, provenance, methods, references; fifteen figures
+    assert len(gaps) == 31
     assert page.all("table") == page.all("script") == []
 
 

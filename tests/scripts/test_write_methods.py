@@ -47,12 +47,37 @@ def test_the_text_says_what_was_done(tmp_path):
     assert "of rank 8 (alpha 16, dropout 0.0, on all-linear) on tiny [@model-tiny], in float32" in text
     line = next(line for line in text.splitlines() if line.startswith("- DPO"))
     assert "starts from sft, learning rate 0.0005, batch size 16, 1 epoch, loss sigmoid, beta 0.1." in line
-    assert "- PPO" in text and "30 updates." in text
-    assert "at 95 % of a cluster bootstrap over groups with 2000 resamples" in text
+    line = next(line for line in text.splitlines() if line.startswith("- PPO"))
+    assert line.endswith(", 30 updates, rewarded by Reward model (weight 1).")
+    assert "] at 95 % of a cluster bootstrap over groups with 2000 resamples" in text
     assert "torch 1.0 and 2.13.0+cpu and 2.14.0 [@paszke2019pytorch]" in text
     assert "commit c0ffee" in text
     order = [text.index(f"\n- {label}") for label in ("SFT", "DPO", "ORPO", "PPO", "Reward model")]
     assert order == sorted(order)
+
+
+def test_statistics_scorers_and_judge_are_told_where_the_study_has_them(tmp_path):
+    text, _ = written(tmp_path, facts())
+    assert "percentile intervals [@efron1981] at 95 %" in text
+    assert "at least 70 % of its 8-grams of words" in text
+    assert "Answers to logicbench_sampled are also scored by reward." in text
+    assert "calibration error in ten bins [@guo2017calibration]" in text
+    assert "Satterthwaite's degrees of freedom" in text and "judge" not in text
+    told = facts(evaluation={"judge": {"by": "tiny", "task": "logicbench_sampled"}})
+    told["config"]["seeds"] = [1]
+    for task in told["config"]["evaluation"]["tasks"].values():
+        task |= {"max_new_tokens": 8, "scorers": [], "metric": "reward"}
+    told["config"]["evaluation"]["tasks"]["puzzles"]["scorers"] = ["sentiment"]
+    told["config"]["methods"]["ppo"]["rewards"] = [
+        {"kind": "classifier", "weight": 0.5, "model": "bert"},
+        {"kind": "verifier", "weight": 2.0},
+    ]
+    text, _ = written(tmp_path, told)
+    assert "tiny judged pairs of a policy's answer and the base's to logicbench_sampled" in text
+    assert "Answers to puzzles are scored by sentiment." in text
+    assert "rewarded by bert (weight 0.5) and a check of the answer (weight 2)." in text
+    assert "also given at equal length" in text and "told by its scorers alone" in text
+    assert not any(words in text for words in ("Satterthwaite", "@guo2017calibration", "also scored by"))
 
 
 def test_a_round_is_a_method_of_its_own(tmp_path):

@@ -31,7 +31,8 @@ DEMO_JOBS = {
     **{"collect_examples": 1, "collect_provenance": 1, "collect_baselines": 1, "rank_methods": 1},
     **{"compare_categories": 1, "estimate_calibration": 1, "estimate_lengths": 1, "estimate_noise": 1},
     **{"estimate_frontier": 1, "estimate_efficiency": 1, "pack_samples": 1, "estimate_wins": 1},
-    "plot": 14,
+    "collect_jobs": 1,
+    "plot": 15,
     "check_results": 1,
     **{"write_methods": 1, "render_report": 1, "write_crate": 1},
     "all": 1,
@@ -188,6 +189,7 @@ def test_judges_stand_between_what_they_read_and_what_reads_them(tmp_path, by, h
         *((before, rule) for before in ("evaluate", *models)),
         *((before, "estimate_wins") for before in ("evaluate", rule)),
         *(("estimate_wins", after) for after in ("check_results", "render_report", "write_crate")),
+        ("estimate_wins", "collect_jobs"),
     }
 
 

@@ -58,7 +58,15 @@ STRATEGIES = {
     "given": [],
     "passages": ["ziegler2019preferences"],
 }
-STATISTICS = ["cameron2008cluster", "mcnemar1947", "holm1979"]
+STATISTICS = {  # by what makes the analysis use them
+    "always": [
+        *("cameron2008cluster", "efron1981", "clopper1934", "mcnemar1947", "holm1979", "piepho2004"),
+        "chowdhery2022palm",
+    ],
+    "seeds": ["satterthwaite1946"],
+    "options": ["guo2017calibration", "brier1950", "geifman2017selective"],
+    "judge": ["dubois2024length", "papke1996"],
+}
 SOFTWARE = {
     "accelerate": "gugger2022accelerate",
     "bitsandbytes": "dettmers2022bitsandbytes",
@@ -145,6 +153,17 @@ def unused(config: Mapping[str, Any]) -> set[str]:
     return {package for package, is_called in called.items() if not is_called}
 
 
+def analysed(config: Mapping[str, Any]) -> set[str]:
+    """Return which of ``STATISTICS`` the analysis of a study with this config has a use for."""
+    asked = {
+        "always": True,
+        "seeds": len(config["seeds"]) > 1,
+        "options": any(not task["max_new_tokens"] for task in config["evaluation"]["tasks"].values()),
+        "judge": config["evaluation"]["judge"] is not None,
+    }
+    return {name for name, is_asked in asked.items() if is_asked}
+
+
 def own_entry(key: str, title: str, note: str) -> str:
     """Return the entry of a dataset or model of the study."""
     return f"@misc{{{key},\n  title = {{{{{escaped(title)}}}}},\n  note = {{{escaped(note)}}}\n}}"
@@ -189,7 +208,8 @@ def bibliography(facts: Mapping[str, Any], library: Mapping[str, str]) -> dict[s
     papers += ["hu2022lora", *chain_of(config["lora"] | config["hardware"], CHOICES)]
     papers += [key for name, about in config["methods"].items() for key in keys_of_method(name, about)]
     entries = dict(data_entries(facts["manifests"]))
-    entries |= {key: library[key] for key in distinct([*papers, *STATISTICS])}
+    papers += [key for use, keys in STATISTICS.items() if use in analysed(config) for key in keys]
+    entries |= {key: library[key] for key in distinct(papers)}
     return entries | {
         SOFTWARE[name]: library[SOFTWARE[name]].removesuffix("\n}")
         + f",\n  version = {{{escaped(version)}}}\n}}"

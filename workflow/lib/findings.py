@@ -54,6 +54,7 @@ def summaries(tables: Mapping[str, Sequence[Row]]) -> list[Summary]:
                     *highest(accuracy, deltas),
                     *ties(of_place(tables["ranks"], place), deltas),
                     *reward_gains(of_place(tables["frontier"], place)),
+                    *judged(of_place(tables["wins"], place)),
                     *ranking(here["rewards"]),
                     *cost(here["costs"]),
                     *caution(accuracy, deltas),
@@ -162,18 +163,42 @@ def ties(ranks: Sequence[Row], deltas: Sequence[Row]) -> list[str]:
 def reward_gains(frontier: Sequence[Row]) -> list[str]:
     """Return how often each policy's answers score above the base's, and how far it has moved for that."""
     whole = [r for r in frontier if r["seed"] == "all" and r["win"]]
-    return [
-        f"Answers on {task} that score above the base's by {scorer}: "
-        + listed([won(r) for r in whole if (r["task"], r["scorer"]) == (task, scorer)])
-        + "."
-        for task, scorer in dict.fromkeys((r["task"], r["scorer"]) for r in whole)
-    ]
+    told = []
+    for task, scorer in dict.fromkeys((r["task"], r["scorer"]) for r in whole):
+        rows = [r for r in whole if (r["task"], r["scorer"]) == (task, scorer)]
+        sizes = listed(list(dict.fromkeys(map(size, rows))))
+        found = listed([won(r) for r in rows])
+        told.append(f"Answers on {task} that score above the base's by {scorer}: {found} ({sizes} each).")
+    return told
 
 
 def won(row: Row) -> str:
-    """Return the win rate of a method with its divergence from the base."""
-    moved = f", {significant(row['kl'])}\u00a0nats from the base" if row["kl"] else ""
-    return f"{look(row['method']).label} {share(row['win'])}\u202f%{moved}"
+    """Return the win rate of a method with its interval and, where a table has it, its divergence."""
+    moved = f", {significant(row['kl'])}\u00a0nats from the base" if row.get("kl") else ""
+    ends = bracket(row["win_low"], row["win_high"])
+    return f"{look(row['method']).label} {share(row['win'])}\u202f% {ends}{moved}"
+
+
+def judged(wins: Sequence[Row]) -> list[str]:
+    """Return how often a judge prefers each policy's answers to the base's, and how far to believe it."""
+    whole = [r for r in wins if r["seed"] == "all" and r["win"]]
+    told = []
+    for task, judge in dict.fromkeys((r["task"], r["judge"]) for r in whole):
+        rows = [r for r in whole if (r["task"], r["judge"]) == (task, judge)]
+        sizes = listed(list(dict.fromkeys(size(r, "pairs") for r in rows)))
+        names = [f"{look(r['method']).label} {agreed(r)}" for r in rows if r["agreement"]]
+        told.append(
+            f"Answers on {task} that the judge {judge} finds better than the base's: "
+            f"{listed([won(r) for r in rows])} ({sizes} each; half would be no difference)."
+            + (f" Of a right and a wrong answer it names the right one: {listed(names)}." if names else "")
+        )
+    return told
+
+
+def agreed(row: Row) -> str:
+    """Return how often a judge names the right one of a right and a wrong answer."""
+    ends = bracket(row["agreement_low"], row["agreement_high"])
+    return f"{share(row['agreement'])}\u202f% {ends} of {plural(int(row['exact']), 'pair')}"
 
 
 def ranking(rewards: Sequence[Row]) -> list[str]:
@@ -194,6 +219,21 @@ def cost(costs: Sequence[Row]) -> list[str]:
     by_time = sorted(costs, key=lambda r: float(r["seconds_total"]))
     ends = [f"{duration(float(r['seconds_total']))} ({look(r['method']).label})" for r in by_time]
     return [f"One training run took from {ends[0]} to {ends[-1]}; {plural(len(ends), 'run')} in all."]
+
+
+def requests(rules: Sequence[Row]) -> list[str]:
+    """Return what jobs should ask a scheduler for, from resources.csv."""
+    if not rules:
+        return []
+    lost = sum(int(r["jobs"]) - int(r["measured"]) for r in rules)
+    untold = [f"{plural(lost, 'job')} left no measurement: the benchmark file is missing."] if lost else []
+    if not any(r["mem_mb"] or r["runtime_min"] for r in rules):
+        return ["No job asked for memory or time, so there is nothing to compare.", *untold]
+    advice = [r[name] for r in rules for name in ("advice_memory", "advice_time") if r[name]]
+    return [
+        *(advice or ["No rule with enough jobs to tell asked for much more or less than it took."]),
+        *untold,
+    ]
 
 
 def caution(accuracy: Sequence[Row], deltas: Sequence[Row]) -> list[str]:

@@ -24,6 +24,7 @@ from workflow.lib.run_tables import (
     curve_tables,
     efficiency_tables,
     funnel_tables,
+    request_tables,
     sweep_tables,
 )
 from workflow.lib.score_tables import (
@@ -67,6 +68,7 @@ def all_tables(
         "sweeps": sweep_tables(rows["sweeps"]),
         "curves": curve_tables(rows["curves"]),
         "costs": cost_tables(rows["costs"]),
+        "requests": request_tables(rows["resources"]),
         "funnel": funnel_tables(rows["funnel"]),
         "teachers": teacher_tables(cards),
         "rationales": rationale_tables(cards),

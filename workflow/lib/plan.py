@@ -12,6 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
 
+from workflow.lib.benchmarks import read_benchmark
+
 BENCHMARKS = Path("results/benchmarks")
 TRAININGS = ("train", "try_settings")
 EVALUATIONS = ("evaluate", "evaluate_again", "evaluate_rewards", "score_trials")
@@ -24,7 +26,10 @@ class Job(Protocol):
     rule: Any
     output: Any
     benchmark: Any
+    log: Any
     wildcards: Any
+    threads: int
+    resources: Any
 
 
 class Dag(Protocol):
@@ -43,8 +48,8 @@ def measured_seconds(rule: str) -> float | None:
     """Return the median seconds of earlier jobs of ``rule`` here; ``None`` when there was none."""
     found: list[float] = []
     for path in [*BENCHMARKS.glob(f"{rule}.tsv"), *sorted((BENCHMARKS / rule).rglob("*.tsv"))]:
-        with path.open(newline="", encoding="utf-8") as stream:
-            found += [float(row["s"]) for row in csv.DictReader(stream, delimiter="\t")]
+        measured = read_benchmark(path)
+        found += [measured.seconds] if measured else []
     return median(found) if found else None
 
 

@@ -1,4 +1,7 @@
-"""Why each job of a study ran: Snakemake knows when it starts, and forgets at the end of the call."""
+"""Why each job of a study ran, and what it asked for: Snakemake knows when it starts, and forgets afterwards.
+
+What is asked for is that of a job's first attempt; profiles let later attempts ask for more.
+"""
 
 import json
 import time
@@ -6,14 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from workflow.lib.errors import DataError
-from workflow.lib.plan import Dag
+from workflow.lib.plan import Dag, Job
 
+ASKED = ("mem_mb", "runtime", "gpu")  # resources: MB, minutes, number
 JOURNAL = Path("results/logs/jobs.jsonl")  # one line per job and call of Snakemake
 
 
 def kinds_of(reason: str) -> list[str]:
     """Return the kinds of a reason, as ``Missing output files``, without the files that it names."""
     return sorted({part.partition(":")[0].strip() for part in reason.split("; ") if part.strip()})
+
+
+def asked(job: Job) -> dict[str, int | None]:
+    """Return what a job asks for; None where it asks for nothing, or where that depends on files to come."""
+    found = {name: job.resources.get(name) for name in ASKED}
+    return {"threads": job.threads} | {k: v if isinstance(v, int) else None for k, v in found.items()}
 
 
 def note(dag: Dag, journal: Path = JOURNAL) -> None:
@@ -25,6 +35,10 @@ def note(dag: Dag, journal: Path = JOURNAL) -> None:
             "rule": str(job.rule),
             "output": str(job.output[0]),
             "reasons": kinds_of(str(dag.reason(job))),
+            "stage": Path(job.rule.snakefile).stem,
+            "benchmark": str(job.benchmark or ""),
+            "log": str(job.log[0] if job.log else ""),
+            "asked": asked(job),
         }
         for job in dag.jobs
         if dag.needrun(job) and job.output

@@ -1,9 +1,10 @@
-"""The tables of runs: sweeps, curves, costs, what a gain costs, rows in and out, and the checks."""
+"""The tables of runs: sweeps, curves, costs, what a gain costs, jobs, rows in and out, and the checks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from workflow.lib.figures import Row, look, ordered
+from workflow.lib.requests import time_in_words
 from workflow.lib.tables import Table, by_place, table_of
 from workflow.lib.wording import bracket, count, duration, points, share, significant
 
@@ -119,6 +120,37 @@ def efficiency_tables(rows: Sequence[Row]) -> list[Table]:
 def points_per(cell: str) -> str:
     """Return percentage points per unit of cost."""
     return significant(str(100 * float(cell))) if cell else "–"
+
+
+def request_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return what the jobs of each rule used of what they asked for."""
+    columns = {
+        "Rule": [r["rule"] for r in rows],
+        "Stage": [r["stage"] for r in rows],
+        "Jobs": [count(r["jobs"]) for r in rows],
+        "Measured": [count(r["measured"]) for r in rows],
+        "Median time": [told(r["seconds_median"], duration) for r in rows],
+        "Longest": [told(r["seconds_max"], duration) for r in rows],
+        "Time asked for": [told(r["runtime_min"], time_in_words) for r in rows],
+        "Used, %": [share(r["runtime_used"]) for r in rows],
+        "Peak memory, MiB": [count(r["peak_rss_mib"]) for r in rows],
+        "Memory asked for, MB": [count(r["mem_mb"]) for r in rows],
+        "Used of it, %": [share(r["mem_used"]) for r in rows],
+        "Threads": [count(r["threads"]) for r in rows],
+        "Cores busy": [significant(r["cores_used"]) for r in rows],
+        "GPUs": [count(r["gpus"]) for r in rows],
+    }
+    note = (
+        "Memory is that of a job’s processes, not of a GPU. A dash: nothing was asked for, or no job was "
+        "long enough to be looked at. Where jobs of one rule ask for different things: the most."
+    )
+    caption = "What jobs took of what they had asked for"
+    return [table_of(caption, columns, words=("Stage",), source="resources", note=note)] if rows else []
+
+
+def told(cell: str, words: Callable[[float], str]) -> str:
+    """Return the number in a cell in words, a dash where there is none."""
+    return words(float(cell)) if cell else "–"
 
 
 def funnel_tables(rows: Sequence[Row]) -> list[Table]:

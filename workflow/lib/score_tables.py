@@ -274,6 +274,11 @@ def noise_tables(rows: Sequence[Row]) -> list[Table]:
     return by_place(rows, build, "Scorings that should not differ", "noise")
 
 
+def subset_of(row: Row) -> dict[str, str]:
+    """Return the clean or contaminated problems that a row speaks of, nothing where it speaks of all."""
+    return {} if row["subset"] == "all" else {"subset": row["subset"]}
+
+
 def subset_tables(rows: Sequence[Row]) -> list[Table]:
     """Return the accuracy on all problems, and on those that training has seen and has not."""
 
@@ -289,8 +294,7 @@ def subset_tables(rows: Sequence[Row]) -> list[Table]:
             "Answers": [count(r["n"]) for r in some],
             "Groups": [count(r["groups"]) for r in some],
         }
-        everything = [samples_of(r, method=r["method"]) if r["subset"] == "all" else "" for r in some]
-        samples = {"Accuracy, %": everything}
+        samples = {"Accuracy, %": [samples_of(r, method=r["method"], **subset_of(r)) for r in some]}
         return table_of(caption, columns, words=("Problems", "Method"), source=source, samples=samples)
 
     return by_place(rows, build, "All, clean and contaminated problems", "subsets")

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from workflow.lib.errors import IntegrityError, problem
+from workflow.lib.overlaps import Seen
 from workflow.lib.records import Sample
 from workflow.lib.samples import Key, grouped, key_of
 from workflow.lib.wording import clip, count, visible
@@ -86,13 +87,13 @@ def shelf(samples: Sequence[Sample], order: Sequence[str]) -> Shelf:
     )
 
 
-def index_line(shelves: Sequence[Shelf], labels: Mapping[str, str]) -> str:
+def index_line(shelves: Sequence[Shelf], labels: Mapping[str, str], seen: Seen) -> str:
     """Return the first line: every problem and every outcome, and what the methods are called."""
-    return json.dumps({"labels": dict(labels), "shelves": [index_of(one) for one in shelves]})
+    return json.dumps({"labels": dict(labels), "shelves": [index_of(one, seen) for one in shelves]})
 
 
-def index_of(one: Shelf) -> dict[str, Any]:
-    """Return what is known of the problems of a shelf, and which answers to them are right."""
+def index_of(one: Shelf, seen: Seen) -> dict[str, Any]:
+    """Return the problems of a shelf, which training has seen, and which answers to them are right."""
     categories, rules = (sorted({getattr(p, name) for p in one.problems}) for name in ("category", "rule"))
     problems = [
         [p.problem_id, categories.index(p.category), rules.index(p.rule), p.answer and visible(p.answer)]
@@ -105,6 +106,7 @@ def index_of(one: Shelf) -> dict[str, Any]:
         for method in one.methods
     }
     known = {"methods": one.methods, "turns": one.turns, "categories": categories, "rules": rules}
+    known["seen"] = "".join(str(int(seen[p.dataset, p.problem_id])) for p in one.problems)
     return one.place | known | {"problems": problems, "right": right}
 
 

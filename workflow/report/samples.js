@@ -9,6 +9,8 @@
   const found = browser.querySelector('.found');
   const [back, on] = browser.querySelectorAll('.pages button');
   const PAGE = 10; // problems shown at a time
+  const FILTERS = ['category', 'subset', 'method', 'flip', 'right', 'wrong'];
+  const SUBSETS = ['clean', 'contaminated'];
   const FLIPS = {gained: 'wrong before, right after', lost: 'right before, wrong after'};
   let shelves, labels, texts, opened, matches = [], first = 0;
 
@@ -48,13 +50,14 @@
     const rules = shelf.rules.map(rule => [`rule:${rule}`, `rule: ${rule}`]);
     fill('turn', shelf.turns.map(([seed, repeat], number) => [number, `seed ${seed}, repeat ${repeat + 1}`]));
     fill('category', [['', 'all'], ...shelf.categories.map(category => [category, category]), ...rules]);
+    fill('subset', [['', 'whether or not'], ...SUBSETS.map(name => [name, name])]);
     fill('method', [['', 'all'], ...methods]);
     fill('flip', [['', 'whether or not'], ...Object.entries(FLIPS)]);
     fill('right', [['', 'any'], ...methods]);
     fill('wrong', [['', 'any'], ...methods]);
   }
 
-  // The address holds the choice: #samples?task=…&category=…&right=…&wrong=…
+  // The address holds the choice: #samples?task=…&category=…&subset=…&right=…&wrong=…
   function read() {
     const chosen = new URLSearchParams(location.hash.replace(/^#samples\??/, ''));
     const place = ['dataset', 'model', 'task'].filter(name => chosen.has(name));
@@ -65,7 +68,7 @@
       String(seed) === chosen.get('seed') && String(repeat) === (chosen.get('repeat') ?? '0'));
     fields.turn.value = Math.max(turn, 0);
     const unknown = [...(shelf < 0 ? place : []), ...(turn < 0 && chosen.has('seed') ? ['seed'] : [])];
-    for (const name of ['category', 'method', 'flip', 'right', 'wrong']) {
+    for (const name of FILTERS) {
       const value = chosen.get(name) ?? '';
       const known = [...fields[name].options].some(option => option.value === value);
       fields[name].value = known ? value : '';
@@ -85,21 +88,24 @@
     const {dataset, model, task, turns} = shelves[Number(fields.shelf.value)];
     const [seed, repeat] = turns[Number(fields.turn.value)];
     const chosen = new URLSearchParams({dataset, model, task, seed, repeat});
-    for (const name of ['category', 'method', 'flip', 'right', 'wrong']) {
+    for (const name of FILTERS) {
       if (fields[name].value) chosen.set(name, fields[name].value);
     }
     history.replaceState(null, '', `#samples?${chosen}`);
     show();
   }
 
+  const subsetOf = (shelf, problem) => shelf.seen[problem] === '1' ? 'contaminated' : 'clean';
+
   function matching(shelf, turn) {
-    const {category, method, flip, right, wrong} = Object.fromEntries(new FormData(form));
+    const {category, subset, method, flip, right, wrong} = Object.fromEntries(new FormData(form));
     const trained = method && method !== 'base' ? [method] : shelf.methods.filter(name => name !== 'base');
     const isRight = (name, problem) => shelf.right[name][turn][problem] === '1';
     const flipped = problem => trained.some(name => isRight(name, problem) !== isRight('base', problem));
     return [...shelf.problems.keys()].filter(problem => {
       const [, ofCategory, ofRule] = shelf.problems[problem];
       return (!category || category === shelf.categories[ofCategory] || category === `rule:${shelf.rules[ofRule]}`)
+        && (!subset || subset === subsetOf(shelf, problem))
         && (!right || isRight(right, problem))
         && (!wrong || !isRight(wrong, problem))
         && (!flip || (flipped(problem) && isRight('base', problem) === (flip === 'lost')));
@@ -128,6 +134,7 @@
     const prompt = texts.get(`${number} 0 ${problem}`)?.prompt;
     const made = element('article'), answers = element('div', undefined, {class: 'answers'});
     const facts = [shelf.categories[category], shelf.rules[rule], `gold answer: ${gold ?? 'decided by a verifier'}`];
+    if (subsetOf(shelf, problem) === 'contaminated') facts.push('contaminated');
     made.append(element('h4', `Problem ${name}`));
     made.append(element('p', [...facts, `seed ${seed}, repeat ${repeat + 1}`].join(' · '), {class: 'note'}));
     if (text) made.append(element('pre', prompt, {class: 'prompt', tabindex: '0'}));

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workflow.lib.errors import IntegrityError
 from workflow.lib.files import write_csv
 from workflow.lib.logs import capture
-from workflow.lib.records import Overlap, Sample, load
+from workflow.lib.overlaps import Seen, check_seen, read_seen
+from workflow.lib.records import Sample
 from workflow.lib.samples import grouped, load_samples, paired
 from workflow.lib.statistics import Estimate, Settings, difference, mean
 
@@ -24,31 +24,13 @@ COLUMNS = [
     *("dataset", "model", "task", "method", "subset", "n", "groups", "estimate", "low", "high", "interval"),
     *("delta", "delta_low", "delta_high"),
 ]
-Seen = Mapping[tuple[str, str], bool]  # by the dataset trained on and problem_id
-
 Row = dict[str, Any]
-
-
-def read_seen(files: Mapping[str, str]) -> dict[tuple[str, str], bool]:
-    """Return whether a held-out problem is contaminated, from the file of each dataset trained on."""
-    rows = ((dataset, row) for dataset, path in files.items() for row in load(path, Overlap))
-    return {(dataset, row.problem_id): row.contaminated for dataset, row in rows}
 
 
 def in_subset(samples: Sequence[Sample], subset: str, seen: Seen) -> list[Sample]:
     """Return the samples whose problem is in a subset of ``SUBSETS``."""
     wanted = {"all": (False, True), "clean": (False,), "contaminated": (True,)}[subset]
     return [sample for sample in samples if seen[sample.dataset, sample.problem_id] in wanted]
-
-
-def check_seen(samples: Sequence[Sample], seen: Seen) -> None:
-    """Raise an error when nobody looked whether training has seen a problem."""
-    missing = sorted({s.problem_id for s in samples if (s.dataset, s.problem_id) not in seen})
-    if missing:
-        raise IntegrityError(
-            f"contamination.parquet: expected every problem of the samples, {len(missing)} are missing, "
-            f"as {missing[0]}. Fix: delete results/data/*/contamination.parquet and run again."
-        )
 
 
 def gain(ours: Sequence[Sample], base: Sequence[Sample], settings: Settings) -> Estimate | None:

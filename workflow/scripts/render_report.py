@@ -15,9 +15,10 @@ from markupsafe import Markup
 from workflow.lib.dataset_views import dataset_views
 from workflow.lib.figures import Row
 from workflow.lib.files import read_csv, read_json, write_text
-from workflow.lib.findings import summaries
+from workflow.lib.findings import requests, summaries
 from workflow.lib.logs import capture, redact
 from workflow.lib.page_tables import all_tables
+from workflow.lib.prose import paragraphs
 from workflow.lib.reasons import latest
 from workflow.lib.report import (
     card_listings,
@@ -86,12 +87,14 @@ def main(
     sources = {Path(path).name: Path(path).read_text(encoding="utf-8") for path in templates}
     known = [card for card in map(read_facts, cards) if card]
     outcomes, shown = read_facts(checks), read_found(examples)
+    pasted = {Path(path).name: read_whole(path) for path in (methods, references)}
     filled = {
         "study": study,
         "style": Markup(sources[STYLE]),  # ours, and raw text to a browser: entities would be no quotes
         "script": Markup(sources[SCRIPT]),
         "script_hash": script_hash(sources[SCRIPT]),
         "summaries": summaries(rows),
+        "requests": requests(rows["resources"]),
         "tables": all_tables(rows, known, outcomes),
         "figures": {
             Path(svg).stem: figure_view(svg, caption) for svg, caption in zip(figures, captions, strict=True)
@@ -103,7 +106,8 @@ def main(
         "provenance": provenance_view(read_facts(provenance), latest()),
         "datasets": dataset_views(known),
         "cards": card_listings(known),
-        "pasted": {Path(path).name: read_whole(path) for path in (methods, references)},
+        "methods": paragraphs(*pasted.values()),
+        "pasted": pasted,
     }
     page = redact(render(sources, PAGE, filled), os.environ)
     write_text(report, page)

@@ -16,6 +16,7 @@ from workflow.lib.citations import (
     SOFTWARE,
     STRATEGIES,
     adapters_of,
+    analysed,
     bibliography,
     chain_of,
     distinct,
@@ -72,6 +73,7 @@ def views(facts: dict[str, Any], datasets: dict[str, dict[str, int]]) -> dict[st
         "software": {
             name: {"version": version, "key": SOFTWARE[name]} for name, version in software(facts).items()
         },
+        "analysed": analysed(config),
         "commit": facts["commit"],
         "config_sha256": facts["config_sha256"],
     }
