@@ -7,6 +7,7 @@ min_version("9.27")
 
 include: "rules/common.smk"
 include: "rules/inputs.smk"
+include: "rules/check.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/prompts.smk"

@@ -3,20 +3,27 @@
 import atexit
 import os
 import sys
+from contextlib import chdir
 from itertools import product
 from pathlib import Path
 
 from workflow.lib.config import load_schema, study_problems
+from workflow.lib.earlier import read_earlier
+from workflow.lib.estimates import Estimator
 from workflow.lib.families import family, rewards_among
 from workflow.lib.fingerprints import fingerprint
 from workflow.lib.logs import redact
 from workflow.lib.lora import SETTINGS, WEIGHTS
-from workflow.lib.plan import plan_summary, read_expected
+from workflow.lib.plan import plan_summary, read_expected, read_presets
 from workflow.lib.reasons import note
 from workflow.lib.rounds import methods_of, rounds_of
 from workflow.lib.trials import number_of
+from workflow.lib.workloads import Sizes
 
+HERE = Path.cwd()  # of the study's results; Snakemake has left it when it ends
 ROOT = Path(str(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True))).resolve()
+PRESETS = read_presets(ROOT / "config/expected/presets.yaml")
+OFFLINE = "HF_HUB_OFFLINE" in os.environ  # by the user's wish
 
 # A study file replaces the flagship study; it is never merged into it.
 if not workflow.overwrite_configfiles:
@@ -46,11 +53,24 @@ if problems := study_problems(
     sys.exit(2)
 
 
+def estimator_of_study():
+    """Return what judges jobs that compute with models or ask APIs."""
+    sizes = Sizes(config, PRESETS["prompt_tokens"], Path("results"), ROOT)
+    return Estimator(sizes, PRESETS, read_earlier(Path("results")))
+
+
 def tell_plan():
     """End a dry run with what it would cost."""
     if workflow.dryrun:
-        expected = read_expected(ROOT / f"config/expected/{config['hardware']['device']}.csv")
-        print(plan_summary(workflow.dag, expected, config), file=sys.stderr)
+        with chdir(HERE):
+            expected = read_expected(ROOT / "config/expected/cpu.csv")
+            print(plan_summary(workflow.dag, expected, estimator_of_study()), file=sys.stderr)
+
+
+def tell_checks():
+    """End `snakemake check` with what was found; after a problem Snakemake shows the log itself."""
+    logs = [str(job.log[0]) for job in workflow.dag.jobs if job.rule.name == "check"]
+    print(*(Path(log).read_text() for log in logs), sep="", end="", file=sys.stderr)
 
 
 atexit.register(tell_plan)

@@ -346,7 +346,7 @@ def test_list_of_rules_reads_as_a_menu():
     assert done.returncode == 0
     rules = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
     planned = {*DEMO_JOBS, *FLAGSHIP_JOBS, *ON_REQUEST, *OF_OTHER_STUDIES, *OF_ROUNDS, "fetch_adapter"}
-    assert len(rules) == len(planned) + 1  # and `figures`
+    assert len(rules) == len(planned) + 2  # and `figures` and `check`
 
 
 def test_the_headline_command_dry_runs_from_a_clone():

@@ -79,7 +79,7 @@ def test_sizes_are_the_study_s_own_and_local_files_are_measured(study: Path, tmp
     assert lines["logicbench/eval"] == f"folder {tmp_path / 'rows'}, 2.5 MB, CC BY 4.0"
     assert lines["phi-4"].endswith(", 40 MB, MIT")
     # 1234.5 + 2.5 + 16100 + 3 x 141000 + 54900 + 40 MB
-    assert "Fetches: 8, about 495.3 GB on top." in done.stderr
+    assert "Fetches: 8, about 495.3 GB, in as long as your network takes." in done.stderr
 
 
 def test_only_what_is_about_to_be_fetched_is_listed(study: Path, tmp_path: Path) -> None:

@@ -32,8 +32,15 @@ def test_one_line_each_and_no_job(old, new, told, tmp_path):
 
 
 def test_the_flagship_is_replaced_and_not_merged(tmp_path):
+    earlier = tmp_path / "results/benchmarks/train/logic/tiny/dpo/seed-1.tsv"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text("s\th:m:s\n3600\t1:00:00\n")
     command = [SNAKEMAKE, "--dry-run", "--directory", tmp_path, "--configfile", DEMO]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "llama" not in done.stdout + done.stderr
     assert "10 trainings, 7 evaluations" in done.stderr
+    # the plan is judged in the folder of the study: ten trainings like the one that took an hour there
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("training ")]
+    assert line.split()[1:3] == ["10", "10.0"]
+    assert "Jobs judged by earlier runs here 10, by presets 61." in done.stderr

@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from workflow.lib.errors import DataError, DependencyError, IntegrityError, shorten
+from workflow.lib.lora import SETTINGS, WEIGHTS
 
+ADAPTER = [WEIGHTS, SETTINGS]
+OF_MODELS = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt")
 RECORDED = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 
@@ -47,6 +50,19 @@ def choose(paths: Iterable[str], patterns: Sequence[str], where: str) -> list[st
         if not found:
             raise DataError(f"{where}: no file matches '{pattern}'. Fix: correct 'files' or the source.")
     return sorted({path for found in chosen.values() for path in found})
+
+
+def of_model(paths: list[str]) -> list[str]:
+    """Return those of ``paths`` that belong to a model: of the top folder, neither pickles nor code."""
+    return [path for path in paths if any(matches(path, pattern) for pattern in OF_MODELS)]
+
+
+def of_adapter(paths: list[str]) -> list[str]:
+    """Return the two files of an adapter, which must be among ``paths``."""
+    missing = sorted(set(ADAPTER) - set(paths))
+    if missing:
+        raise DataError(f"adapter: {', '.join(missing)} missing. Fix: name a folder in PEFT's layout.")
+    return ADAPTER
 
 
 def files_below(folder: Path) -> list[str]:

@@ -26,7 +26,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import build_hf_headers, disable_progress_bars
+from huggingface_hub.utils import build_hf_headers, disable_progress_bars, get_session
 
 from workflow.lib.archives import is_plain
 from workflow.lib.errors import DataError, DependencyError, IntegrityError
@@ -34,11 +34,16 @@ from workflow.lib.fetching import files_below, mirrored, place
 from workflow.lib.files import CHUNK, sha256
 
 PARALLEL = 4  # downloads at a time
+REACH = 5.0  # seconds to get any answer
 FORBIDDEN = (401, 403)
 WITHOUT_NETWORK = (
     "run `snakemake --cores 1 --until fetch_model fetch_adapter fetch_dataset` where the network is (a login "
     "node), or point PLUMBLINE_MIRROR or HF_ENDPOINT at a mirror (docs/datasets.md)"
 )
+
+
+class UnreachableError(DependencyError):
+    """The hub does not answer from here; it may from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -92,26 +97,46 @@ def download(repository: Repository, choice: Choice, folder: Path, megabytes: fl
 
     More than twice the expected ``megabytes`` are refused, before they fill a disk.
     """
-    constants.HF_HUB_OFFLINE = False  # the workflow switches the hub off for everyone else
     disable_progress_bars()
     with _told(repository):
-        listed = {file.path: file for file in _listing(repository)}
-        wanted = [listed[path] for path in choice(sorted(listed))]
-        for file in wanted:
-            if not is_plain(file.path):
-                raise IntegrityError(
-                    f"{repository}: expected paths that stay inside, found {file.path!r}. Fix: report it."
-                )
-        size = sum(file.bytes for file in wanted) / 1e6
-        if size > 2 * megabytes + 1:
-            raise DataError(
-                f"{repository}: megabytes: expected about {megabytes:g}, found {size:.0f}. "
-                "Fix: narrow 'files', or correct 'megabytes'."
-            )
+        wanted = _wanted(repository, choice, megabytes)
         with ThreadPoolExecutor(PARALLEL) as pool:
             for line in pool.map(partial(_download_file, repository, folder), wanted):
                 print(line)
     return [file.path for file in wanted]
+
+
+def probe(repository: Repository, choice: Choice, megabytes: float) -> float:
+    """Return the MB of the chosen files after asking the hub for their list and for access to one of them.
+
+    Raises what ``download`` would raise before it downloads; gated repositories list their files to anyone.
+    """
+    constants.HF_HUB_OFFLINE = False
+    with _told(repository):
+        get_session().head(constants.ENDPOINT, timeout=REACH)  # or the list would be asked for six times
+        wanted = _wanted(repository, choice, megabytes)
+        for file in wanted[:1]:
+            _check_commit(repository, file, _address(repository, file))
+    return sum(file.bytes for file in wanted) / 1e6
+
+
+def _wanted(repository: Repository, choice: Choice, megabytes: float) -> list[RemoteFile]:
+    """Return the chosen files of the listing, once their paths stay inside and their size is as expected."""
+    constants.HF_HUB_OFFLINE = False  # the workflow switches the hub off for everyone else
+    listed = {file.path: file for file in _listing(repository)}
+    wanted = [listed[path] for path in choice(sorted(listed))]
+    for file in wanted:
+        if not is_plain(file.path):
+            raise IntegrityError(
+                f"{repository}: expected paths that stay inside, found {file.path!r}. Fix: report it."
+            )
+    size = sum(file.bytes for file in wanted) / 1e6
+    if size > 2 * megabytes + 1:
+        raise DataError(
+            f"{repository}: megabytes: expected about {megabytes:g}, found {size:.0f}. "
+            "Fix: narrow 'files', or correct 'megabytes'."
+        )
+    return wanted
 
 
 def _listing(repository: Repository) -> Iterator[RemoteFile]:
@@ -130,13 +155,8 @@ def _download_file(repository: Repository, folder: Path, file: RemoteFile) -> st
     target = folder / file.path
     if target.is_file():  # it was compared before it got its name
         return f"{file.path}: here already"
-    url = hf_hub_url(repository.name, file.path, repo_type=repository.kind, revision=repository.revision)
-    served = get_hf_file_metadata(url, retry_on_errors=True).commit_hash
-    if served != repository.revision:
-        raise IntegrityError(
-            f"{repository.name}: {file.path}: revision: expected {repository.revision}, found {served}. "
-            "Fix: fetch from the hub itself, or pin the revision that you mean."
-        )
+    url = _address(repository, file)
+    _check_commit(repository, file, url)
     begun = target.with_name(f"{target.name}.partial")
     begun.parent.mkdir(parents=True, exist_ok=True)
     here = begun.stat().st_size if begun.is_file() else 0
@@ -151,6 +171,22 @@ def _download_file(repository: Repository, folder: Path, file: RemoteFile) -> st
     _compare(repository, file, begun)
     begun.replace(target)
     return f"{file.path}: {file.bytes} bytes, {here} of them from an earlier attempt"
+
+
+def _address(repository: Repository, file: RemoteFile) -> str:
+    return str(
+        hf_hub_url(repository.name, file.path, repo_type=repository.kind, revision=repository.revision)
+    )
+
+
+def _check_commit(repository: Repository, file: RemoteFile, url: str) -> None:
+    """Fail unless the server hands ``file`` out, and of the pinned commit."""
+    served = get_hf_file_metadata(url, retry_on_errors=True).commit_hash
+    if served != repository.revision:
+        raise IntegrityError(
+            f"{repository.name}: {file.path}: revision: expected {repository.revision}, found {served}. "
+            "Fix: fetch from the hub itself, or pin the revision that you mean."
+        )
 
 
 def _compare(repository: Repository, file: RemoteFile, path: Path) -> None:
@@ -200,7 +236,7 @@ def _told(repository: Repository) -> Iterator[None]:
             f"{repository}: the hub answers HTTP {status}. Fix: run again later; the download goes on."
         ) from error
     except (HTTPError, OfflineModeIsEnabled) as error:
-        raise DependencyError(
+        raise UnreachableError(
             f"{repository}: cannot reach the hub at {constants.ENDPOINT} ({type(error).__name__}). "
             f"Fix: {WITHOUT_NETWORK}."
         ) from error

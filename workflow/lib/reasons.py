@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from workflow.lib.dags import Dag, Job
 from workflow.lib.errors import DataError
-from workflow.lib.plan import Dag, Job
 
 ASKED = ("mem_mb", "runtime", "gpu")  # resources: MB, minutes, number
 JOURNAL = Path("results/logs/jobs.jsonl")  # one line per job and call of Snakemake

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from workflow.lib.plan import in_words
+from workflow.lib.fetches import in_words
 from workflow.lib.wording import NARROW, duration
 
 FEWEST = 3  # measured jobs of a rule below which nothing is advised

@@ -8,39 +8,29 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workflow.lib.errors import DataError
-from workflow.lib.fetching import check_record, place
+from workflow.lib.fetching import ADAPTER, check_record, of_adapter, place
 from workflow.lib.files import sha256, write_json
 from workflow.lib.hub import Repository, provide
 from workflow.lib.logs import capture
-from workflow.lib.lora import SETTINGS, WEIGHTS, read_adapter
+from workflow.lib.lora import read_adapter
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 DOWNLOADS = Path("work/downloads/adapters")  # undeclared: what a killed download has got so far
-FILES = [WEIGHTS, SETTINGS]
-
-
-def wanted(paths: list[str]) -> list[str]:
-    """Return the two files of an adapter, which must be among ``paths``."""
-    missing = sorted(set(FILES) - set(paths))
-    if missing:
-        raise DataError(f"adapter: {', '.join(missing)} missing. Fix: name a folder in PEFT's layout.")
-    return FILES
 
 
 def link_local(settings: dict[str, Any], folder: Path, begun: Path) -> None:
     """Link the files of the folder ``path`` into ``folder``; copy them where links cannot be."""
     root = Path(settings["path"])
-    place(wanted([path.name for path in root.iterdir()]), root, folder)
+    place(of_adapter([path.name for path in root.iterdir()]), root, folder)
 
 
 def take_from_hub(settings: dict[str, Any], folder: Path, begun: Path) -> None:
     """Put the files of the repository ``repo`` at ``revision`` into ``folder``."""
     repository = Repository("model", settings["repo"], settings["revision"])
     mirror = os.environ.get("PLUMBLINE_MIRROR")
-    provide(repository, wanted, folder, begun / settings["revision"], settings["megabytes"], mirror)
+    provide(repository, of_adapter, folder, begun / settings["revision"], settings["megabytes"], mirror)
 
 
 FETCH = {"local": link_local, "hub": take_from_hub}
@@ -71,10 +61,10 @@ def main(
     """
     folder, begun = Path(adapter).parent, DOWNLOADS / name
     folder.mkdir(parents=True, exist_ok=True)
-    for file in FILES:
+    for file in ADAPTER:
         (folder / file).unlink(missing_ok=True)
     FETCH[settings["kind"]](settings, folder, begun)
-    digests = {file: sha256(folder / file) for file in FILES}
+    digests = {file: sha256(folder / file) for file in ADAPTER}
     if settings["kind"] == "hub":
         check_record(digests, Path(checksums), settings["repo"], settings["revision"])
     found = read_adapter([adapter], base, snapshot)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflow.lib.errors import DataError
-from workflow.lib.fetching import check_record, matches, place
+from workflow.lib.fetching import check_record, of_model, place
 from workflow.lib.files import copy_file, digest_of, write_json
 from workflow.lib.hub import Repository, provide
 from workflow.lib.logs import capture
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 DOWNLOADS = Path("work/downloads/models")  # undeclared: what a killed download has got so far
-WANTED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt")
-
-
-def wanted(paths: list[str]) -> list[str]:
-    """Return those of ``paths`` that belong to a model: of the top folder, neither pickles nor code."""
-    return [path for path in paths if any(matches(path, pattern) for pattern in WANTED)]
 
 
 def link_local(settings: dict[str, Any], snapshot: Path, begun: Path) -> None:
@@ -35,7 +29,7 @@ def link_local(settings: dict[str, Any], snapshot: Path, begun: Path) -> None:
     root = Path(settings["path"]).resolve()
     if not root.is_dir():
         raise DataError(f"models: path: expected a folder, found nothing at {root}. Fix: correct it.")
-    place(wanted(sorted(path.name for path in root.iterdir() if path.is_file())), root, snapshot)
+    place(of_model(sorted(path.name for path in root.iterdir() if path.is_file())), root, snapshot)
 
 
 def take_from_hub(settings: dict[str, Any], snapshot: Path, begun: Path) -> None:
@@ -43,7 +37,7 @@ def take_from_hub(settings: dict[str, Any], snapshot: Path, begun: Path) -> None
     repository = Repository("model", settings["repo"], settings["revision"])
     mirror = os.environ.get("PLUMBLINE_MIRROR")
     begun = begun / digest_of(str(repository))[:12]
-    provide(repository, wanted, snapshot, begun, settings["megabytes"], mirror)
+    provide(repository, of_model, snapshot, begun, settings["megabytes"], mirror)
 
 
 FETCH = {"local": link_local, "hub": take_from_hub}
