@@ -35,10 +35,11 @@ demo: $(VENV)/$(LOCK).stamp ## run the whole chain on two CPU cores, from raw da
 test: $(VENV)/dev.stamp ## run every test, the demo among them
 	@pytest -n $(PROCESSES) --no-loadscope-reorder
 
-check: $(VENV)/dev.stamp ## lint, formats, types, and Snakemake's own lint
+check: $(VENV)/dev.stamp ## lint, formats, types, recipes of containers, and Snakemake's own lint
 	@ruff check $(SOURCES)
 	@ruff format --check $(SOURCES)
 	@snakefmt --check Snakefile rules
+	@hadolint envs/*.Dockerfile
 	@mypy --strict workflow
 	@$(DEMO) --lint
 
@@ -62,7 +63,7 @@ $(VENV)/dev.stamp: envs/dev.lock.txt envs/axe.py $(VENV)/$(LOCK).stamp
 docs: $(VENV)/dev.stamp ## write what is generated: config/README.md and the tree in README.md
 	@python docs/render.py
 
-locks: $(VENV)/dev.stamp ## resolve envs/versions.toml again: locks and conda files
+locks: $(VENV)/dev.stamp ## resolve envs/versions.toml again: locks, conda files and recipes of containers
 	@python envs/lock.py
 	@python envs/render.py
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Snakemake runs this once in the new environment. pip took CUDA builds of these, which fail to import beside torch
-# for CPU, and transformers imports torchvision where it finds it.
+# Snakemake runs this once in the new environment. pip took what vLLM asks for and the lock leaves out (versions.toml
+# says why): CUDA builds, which fail to import beside torch for CPU, and packages that nothing here uses.
 set -euo pipefail
-python -m pip uninstall --yes --quiet torchvision torchaudio torchcodec
+python -m pip uninstall --yes --quiet llvmlite numba opencv-python-headless torchaudio torchcodec torchvision triton

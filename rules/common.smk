@@ -42,6 +42,12 @@ for variable, value in {
 }.items():
     os.environ.setdefault(variable, value)
 
+# With `--sdm conda apptainer` jobs run in this image, in which the environments are (docs/cluster.md).
+if image := os.environ.get("PLUMBLINE_IMAGE"):
+
+    containerized: image
+
+
 if problems := study_problems(
     config,
     load_schema(ROOT / "config/schemas/config.schema.yaml"),
@@ -103,7 +109,7 @@ def part(path):
 
 def scoring_environment(backend):
     """Return the environment in which a backend of the evaluation runs."""
-    return {"transformers": "../envs/evaluate.yaml", "vllm": "../envs/evaluate-vllm.yaml"}[backend["kind"]]
+    return {"transformers": "../envs/evaluate.yaml", "vllm": VLLM_ENVIRONMENT}[backend["kind"]]
 
 
 SPLITS = ["train", "dev", "test"]
@@ -173,6 +179,7 @@ SCRATCH_MODELS = kinds("models", "scratch")
 FETCHED_MODELS = kinds("models", "hub", "local")
 GPUS = int(config["hardware"]["device"] == "cuda")
 TRAINING_GPUS = GPUS * config["hardware"]["processes"]
+VLLM_ENVIRONMENT = f"../envs/{'vllm' if GPUS else 'vllm-cpu'}.yaml"  # vLLM is built for one of the two
 
 
 wildcard_constraints:

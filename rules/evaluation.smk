@@ -181,7 +181,7 @@ rule judge_answers:
     wildcard_constraints:
         teacher=one_of(name for name in ANSWER_JUDGES if name in VLLM_TEACHERS),
     conda:
-        "../envs/vllm.yaml"
+        VLLM_ENVIRONMENT
     resources:
         gpu=gpus_of_teacher,
     params:

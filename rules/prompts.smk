@@ -30,7 +30,7 @@ rule compare_prompts:
     wildcard_constraints:
         teacher=one_of(VLLM_TEACHERS),
     conda:
-        "../envs/vllm.yaml"
+        VLLM_ENVIRONMENT
     resources:
         gpu=gpus_of_teacher,
     params:

@@ -34,7 +34,7 @@ rule sample_rationales:
     wildcard_constraints:
         teacher=one_of(VLLM_TEACHERS),
     conda:
-        "../envs/vllm.yaml"
+        VLLM_ENVIRONMENT
     resources:
         gpu=gpus_of_teacher,
     params:
@@ -98,7 +98,7 @@ rule hint_failed:
     wildcard_constraints:
         teacher=one_of(HINTED_TEACHERS),
     conda:
-        "../envs/vllm.yaml"
+        VLLM_ENVIRONMENT
     resources:
         gpu=gpus_of_teacher,
     params:
@@ -131,7 +131,7 @@ rule judge_rationales:
     wildcard_constraints:
         teacher=one_of(name for name in JUDGES if name in VLLM_TEACHERS),
     conda:
-        "../envs/vllm.yaml"
+        VLLM_ENVIRONMENT
     resources:
         gpu=gpus_of_teacher,
     params:

