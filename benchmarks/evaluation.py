@@ -112,7 +112,7 @@ def job(
         "adapters": [str(folder / file) for folder in adapters for file in FILES],
         "manifest": str(results / "models/tiny/manifest.json"),
         "snapshot": str(results / "models/tiny/snapshot"),
-        **{"scores": files["json"], "samples": files["parquet"]},
+        **{"scores": files["json"], "samples": files["parquet"], "index": str(folder / f"{name}.index.json")},
         "settings": {"metric": "accuracy", "max_new_tokens": tokens},
         **{"seed": 1234, "backend": {"kind": "transformers"}, "hardware": DEMO["hardware"]},
         "policies": list(dict.fromkeys(folder.parent.name for folder in adapters)),

@@ -8,7 +8,7 @@ OUTPUT  results/analysis/{table}.csv, results/analysis/{examples,provenance}.jso
 rule estimate_scores:
     """Estimate every policy's score on every task with cluster-bootstrap intervals."""
     input:
-        samples=SAMPLES,
+        answers=ANSWERS,
     output:
         accuracy="results/analysis/accuracy.csv",
         categories="results/analysis/categories.csv",
@@ -28,7 +28,7 @@ rule estimate_scores:
 rule compare_methods:
     """Compare methods on the same problems: paired differences, McNemar's test, Holm's correction."""
     input:
-        samples=SAMPLES,
+        answers=ANSWERS,
     output:
         deltas="results/analysis/deltas.csv",
     log:
@@ -41,7 +41,7 @@ rule compare_methods:
         code=code("compare_methods.py"),
         settings=config["analysis"],
         primary=config["study"]["primary"],
-        tasks=config["evaluation"]["tasks"],
+        tasks=ASKED,
     script:
         "../workflow/scripts/compare_methods.py"
 
@@ -49,7 +49,7 @@ rule compare_methods:
 rule compare_subsets:
     """Estimate every policy on all problems, on those that training has seen, and on the clean rest."""
     input:
-        samples=SAMPLES,
+        answers=ANSWERS,
         contamination=collect(
             "results/data/{dataset}/contamination.parquet", dataset=config["train"]["datasets"]
         ),
@@ -91,7 +91,7 @@ rule estimate_rewards:
 rule rank_methods:
     """Compare every two policies on every task, and give each a range of places."""
     input:
-        samples=SAMPLES,
+        answers=ANSWERS,
     output:
         pairs="results/analysis/pairs.csv",
         ranks="results/analysis/ranks.csv",
@@ -111,7 +111,7 @@ rule rank_methods:
 rule compare_categories:
     """Compare every trained policy with the base within each category and each rule."""
     input:
-        samples=SAMPLES,
+        answers=ANSWERS,
     output:
         deltas="results/analysis/category_deltas.csv",
     log:
@@ -130,7 +130,7 @@ rule compare_categories:
 rule estimate_calibration:
     """Estimate how far each policy's confidence can be believed where options are scored."""
     input:
-        samples=SAMPLES,
+        answers=ANSWERS,
     output:
         calibration="results/analysis/calibration.csv",
         reliability="results/analysis/reliability.csv",
@@ -151,7 +151,7 @@ rule estimate_calibration:
 rule estimate_lengths:
     """Estimate how long answers are, and what length has to do with being right."""
     input:
-        samples=SAMPLES,
+        answers=ANSWERS,
     output:
         lengths="results/analysis/lengths.csv",
     log:
@@ -170,8 +170,8 @@ rule estimate_lengths:
 rule estimate_noise:
     """Estimate what differs between two scorings that should not differ."""
     input:
-        samples=SAMPLES,
-        again=SAMPLES_AGAIN,
+        answers=ANSWERS,
+        again=ANSWERS_AGAIN,
     output:
         noise="results/analysis/noise.csv",
     log:
@@ -210,7 +210,7 @@ rule estimate_frontier:
 rule estimate_wins:
     """Estimate how often a judge finds a policy's answer better than the base's."""
     input:
-        samples=JUDGED_SAMPLES,
+        answers=ANSWERS_TO_JUDGE,
         judged=JUDGED_ANSWERS,
     output:
         wins="results/analysis/wins.csv",
@@ -242,7 +242,7 @@ rule collect_baselines:
         "../envs/report.yaml"
     params:
         code=code("collect_baselines.py"),
-        tasks=TASKS,
+        tasks=ASKED,
     script:
         "../workflow/scripts/collect_baselines.py"
 
@@ -346,7 +346,7 @@ rule collect_funnel:
 rule collect_examples:
     """Choose held-out problems, by seed, to show the answers of every method side by side."""
     input:
-        samples=SAMPLES,
+        answers=ANSWERS,
     output:
         examples="results/analysis/examples.json",
     log:
@@ -365,7 +365,7 @@ rule collect_examples:
 rule pack_samples:
     """Pack every outcome, and as many texts as a page has room for, for the sample browser."""
     input:
-        samples=SAMPLES,
+        answers=ANSWERS,
         contamination=collect(
             "results/data/{dataset}/contamination.parquet", dataset=config["train"]["datasets"]
         ),
@@ -390,7 +390,7 @@ rule collect_provenance:
     input:
         manifests=MANIFESTS,
         runs=collect("{run}/run.json", run=RUNS),
-        scores=SCORES,
+        evaluations=EVALUATIONS,
     output:
         provenance="results/analysis/provenance.json",
         config="results/config.yaml",

@@ -1,6 +1,7 @@
 """The checked configuration of the study, and the helpers that rules share."""
 
 import atexit
+import gc
 import os
 import sys
 from contextlib import chdir
@@ -24,6 +25,9 @@ HERE = Path.cwd()  # of the study's results; Snakemake has left it when it ends
 ROOT = Path(str(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True))).resolve()
 PRESETS = read_presets(ROOT / "config/expected/presets.yaml")
 OFFLINE = "HF_HUB_OFFLINE" in os.environ  # by the user's wish
+
+# What a large study's graph is made of lives to the end: looking for garbage in it again and again costs a sixth.
+gc.set_threshold(100_000, 20, 100)
 
 # A study file replaces the flagship study; it is never merged into it.
 if not workflow.overwrite_configfiles:
@@ -177,6 +181,21 @@ TESTED_DATASETS = sorted({task["dataset"] for task in TASKS.values()})
 JUDGED_DATASETS = sorted({task["dataset"] for task in TASKS.values() if task["metric"] == "accuracy"})
 SCRATCH_MODELS = kinds("models", "scratch")
 FETCHED_MODELS = kinds("models", "hub", "local")
+# A job runs again where a setting changes that it has. So none has what only others read: another batch of the
+# evaluation trains nothing, another batch of the training asks no teacher.
+ENGINE_HARDWARE = {
+    key: config["hardware"][key]
+    for key in [
+        "device",
+        "precision",
+        "max_model_len",
+        "vllm_memory_fraction",
+        "vllm_kv_cache_mib",
+        "vllm_tensor_parallel",
+    ]
+}
+TRAINING_HARDWARE = {key: value for key, value in config["hardware"].items() if key != "evaluation_batch"}
+ASKED = {task: {"dataset": settings["dataset"]} for task, settings in TASKS.items()}
 GPUS = int(config["hardware"]["device"] == "cuda")
 TRAINING_GPUS = GPUS * config["hardware"]["processes"]
 VLLM_ENVIRONMENT = f"../envs/{'vllm' if GPUS else 'vllm-cpu'}.yaml"  # vLLM is built for one of the two
@@ -213,30 +232,30 @@ TRIALS_OF_STUDY = [
     for folder, method in SWEEPS
     for trial in range(number_of(GRIDS[method]))
 ]
-SCORES = [
-    f"results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{task}.json"
-    for (dataset, model), method, seed, task in product(TRAINED, POLICIES, SEEDS, TASKS)
+EVALUATIONS = [
+    f"results/evaluation/{dataset}/{model}/index/{task}.json"
+    for (dataset, model), task in product(TRAINED, TASKS)
 ]
 ROUND_FOLDERS = [
     f"results/rounds/{dataset}/{model}/{one.method}/seed-{seed}/round-{one.number}"
     for (dataset, model), one, seed in product(TRAINED, ROUNDS.values(), SEEDS)
 ]
-SAMPLES = [
-    f"results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{task}.parquet"
-    for (dataset, model), method, seed, (task, settings) in product(TRAINED, POLICIES, SEEDS, TASKS.items())
+ANSWERS = [
+    f"results/evaluation/{dataset}/{model}/index/{task}.json"
+    for (dataset, model), (task, settings) in product(TRAINED, TASKS.items())
     if settings["metric"] == "accuracy"
 ]
 NOISE_FLOOR = config["evaluation"]["noise_floor"]
 BACKEND = config["evaluation"]["backend"]
 BACKEND_AGAIN = NOISE_FLOOR["backend"] if NOISE_FLOOR else BACKEND
-SAMPLES_AGAIN = [
-    f"results/evaluation/{dataset}/{model}/again/{method}/seed-{seed}/{NOISE_FLOOR['task']}.parquet"
-    for (dataset, model), method, seed in product(TRAINED, POLICIES, SEEDS)
+ANSWERS_AGAIN = [
+    f"results/evaluation/{dataset}/{model}/again/index/{NOISE_FLOOR['task']}.json"
+    for dataset, model in TRAINED
     if NOISE_FLOOR
 ]
-JUDGED_SAMPLES = [
-    f"results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{ANSWER_JUDGE['task']}.parquet"
-    for (dataset, model), method, seed in product(TRAINED, POLICIES, SEEDS)
+ANSWERS_TO_JUDGE = [
+    f"results/evaluation/{dataset}/{model}/index/{ANSWER_JUDGE['task']}.json"
+    for dataset, model in TRAINED
     if ANSWER_JUDGE
 ]
 JUDGED_ANSWERS = [

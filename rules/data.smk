@@ -26,7 +26,7 @@ rule generate_dataset:
         "../envs/data.yaml"
     params:
         code=code("generate_dataset.py"),
-        settings=lookup(dpath="datasets/{dataset}", within=config),
+        settings=recipe_of_dataset,
     script:
         "../workflow/scripts/generate_dataset.py"
 
@@ -49,7 +49,7 @@ rule fetch_dataset:
         "../envs/data.yaml"
     params:
         code=code("fetch_dataset.py"),
-        settings=lookup(dpath="datasets/{dataset}", within=config),
+        settings=origin_of_dataset,
         checksums=part("config/checksums"),
     script:
         "../workflow/scripts/fetch_dataset.py"

@@ -3,6 +3,8 @@
 INPUT   results/data/{dataset}/test.parquet, results/models/{model}/, results/adapters/…
 OUTPUT  results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{task}.json (lm-eval's layout)
         and {task}.parquet (one row per sample); the same for the reward model's pair accuracy;
+        results/evaluation/{dataset}/{model}/index/{task}.json (names and digests of what a task brought: what
+        reads the answers of all policies asks for it);
         results/evaluation/{dataset}/{model}/scorers/{task}.parquet (one row per scorer and answer);
         results/evaluation/{dataset}/{model}/judge/{teacher}/{task}.jsonl (one row per reply of the judge)
 """
@@ -19,10 +21,9 @@ rule evaluate:
         definition=definition_of_task,
         prompt=prompt_file(config["prompts"]["student"]),
         adapters=collect(
-            "results/adapters/{{dataset}}/{{model}}/{method}/seed-{seed}/{file}",
+            "results/adapters/{{dataset}}/{{model}}/{method}/seed-{seed}/adapter_model.safetensors",
             method=TRAINED_POLICIES,
             seed=SEEDS,
-            file=ADAPTER_FILES,
         ),
         manifest="results/models/{model}/manifest.json",
         snapshot="results/models/{model}/snapshot",
@@ -37,6 +38,7 @@ rule evaluate:
             method=POLICIES,
             seed=SEEDS,
         ),
+        index="results/evaluation/{dataset}/{model}/index/{task}.json",
     log:
         "results/logs/evaluate/{dataset}/{model}/{task}.log",
     benchmark:
@@ -69,6 +71,7 @@ use rule evaluate as evaluate_again with:
             method=POLICIES,
             seed=SEEDS,
         ),
+        index="results/evaluation/{dataset}/{model}/again/index/{task}.json",
     log:
         "results/logs/evaluate_again/{dataset}/{model}/{task}.log",
     benchmark:
@@ -88,8 +91,8 @@ use rule evaluate as evaluate_again with:
 rule evaluate_rewards:
     """Ask a reward model to rank right above wrong samples of the base on held-out problems."""
     input:
-        # The job that wrote the samples runs again for any policy. What decides on the base's own is named here.
-        samples=ancient("results/evaluation/{dataset}/{model}/base/seed-{seed}/{task}.parquet"),
+        # Not ancient(): a job below one that runs is not looked at by itself, so another seed would go unnoticed.
+        samples="results/evaluation/{dataset}/{model}/base/seed-{seed}/{task}.parquet",
         problems=problems_of_task,
         definition=definition_of_task,
         prompt=prompt_file(config["prompts"]["student"]),
@@ -112,9 +115,6 @@ rule evaluate_rewards:
         gpu=GPUS,
     params:
         code=code("evaluate_rewards.py"),
-        code_of_samples=code("evaluate.py"),
-        settings=asking_of_task,
-        evaluation_seed=lookup(dpath="evaluation/seed", within=config),
         hardware=config["hardware"],
     script:
         "../workflow/scripts/evaluate_rewards.py"
@@ -123,16 +123,11 @@ rule evaluate_rewards:
 rule score_answers:
     """Let every scorer of a task score all policies' answers, and measure how far each policy has moved."""
     input:
-        samples=collect(
-            "results/evaluation/{{dataset}}/{{model}}/{method}/seed-{seed}/{{task}}.parquet",
-            method=POLICIES,
-            seed=SEEDS,
-        ),
+        answers=["results/evaluation/{dataset}/{model}/index/{task}.json"],
         adapters=collect(
-            "results/adapters/{{dataset}}/{{model}}/{method}/seed-{seed}/{file}",
+            "results/adapters/{{dataset}}/{{model}}/{method}/seed-{seed}/adapter_model.safetensors",
             method=TRAINED_POLICIES,
             seed=SEEDS,
-            file=ADAPTER_FILES,
         ),
         rewards=reward_models_of_task,
         classifiers=classifiers_of_task,
@@ -163,11 +158,7 @@ rule score_answers:
 rule judge_answers:
     """Ask a teacher whose answer to a task is better, every trained policy's or the base's."""
     input:
-        samples=collect(
-            "results/evaluation/{{dataset}}/{{model}}/{method}/seed-{seed}/{{task}}.parquet",
-            method=POLICIES,
-            seed=SEEDS,
-        ),
+        answers=["results/evaluation/{dataset}/{model}/index/{task}.json"],
         prompt=better_prompt,
         adapter=teacher_adapter,
         manifest=teacher_manifest,
@@ -196,11 +187,7 @@ rule judge_answers:
 rule ask_judge_of_answers:
     """Ask a teacher behind an API the same about the answers to a task."""
     input:
-        samples=collect(
-            "results/evaluation/{{dataset}}/{{model}}/{method}/seed-{seed}/{{task}}.parquet",
-            method=POLICIES,
-            seed=SEEDS,
-        ),
+        answers=["results/evaluation/{dataset}/{model}/index/{task}.json"],
         prompt=better_prompt,
     output:
         judged="results/evaluation/{dataset}/{model}/judge/{teacher}/{task}.jsonl",

@@ -20,6 +20,17 @@ def local_files_of(wildcards):
     return sorted(str(path) for matches in found for path in matches)
 
 
+def origin_of_dataset(wildcards):
+    """Return what of a dataset's settings decides its raw files and what is told of them."""
+    settings = config["datasets"][wildcards.dataset]
+    return {key: settings[key] for key in ("sources", "licence", "citation")}
+
+
+def recipe_of_dataset(wildcards):
+    """Return the same of a generated dataset, whose labels are flipped by the split."""
+    return {**origin_of_dataset(wildcards), "split": config["datasets"][wildcards.dataset]["split"]}
+
+
 def tokenizers_of_dataset(wildcards):
     """Return the tokenizer file of every model in whose tokens a dataset counts lengths."""
     sources = config["datasets"][wildcards.dataset]["sources"]
@@ -98,10 +109,10 @@ def teacher_model(wildcards):
 
 
 def hardware_of_teacher(wildcards):
-    """Return the hardware section with the number of GPUs that share a teacher."""
-    hardware = config["hardware"]
-    shared = {wildcards.teacher: hardware["vllm_tensor_parallel"], **hardware["vllm_tensor_parallel_of"]}
-    return {**hardware, "vllm_tensor_parallel": shared[wildcards.teacher]}
+    """Return what of the hardware section an engine reads, with the number of GPUs that share a teacher."""
+    own = config["hardware"]["vllm_tensor_parallel_of"]
+    shared = {wildcards.teacher: ENGINE_HARDWARE["vllm_tensor_parallel"], **own}
+    return {**ENGINE_HARDWARE, "vllm_tensor_parallel": shared[wildcards.teacher]}
 
 
 def gpus_of_teacher(wildcards):

@@ -33,7 +33,7 @@ rule check_results:
     """Test the results: every table whole and finite, every number where it should be."""
     input:
         tables=collect("results/analysis/{table}.csv", table=TABLES),
-        samples=SAMPLES,
+        answers=ANSWERS,
         learned=PREFERENCES,
         invariants=part("tests/results/test_results.py"),
     output:
@@ -117,12 +117,9 @@ rule write_crate:
         figures=collect(
             "results/figures/{figure}.{file}", figure=FIGURES, file=["svg", "pdf", "png", "csv", "json"]
         ),
-        samples=SAMPLES,
-        scores=SCORES,
+        evaluations=EVALUATIONS,
+        answers=ANSWERS,
         rewards=REWARD_PAIRS,
-        runs=collect("{run}/run.json", run=RUNS),
-        curves=collect("{run}/curves.parquet", run=RUNS),
-        adapters=collect("{run}/{file}", run=RUNS, file=ADAPTER_FILES),
         cards=CARDS,
         manifests=MANIFESTS,
     output:
@@ -135,5 +132,6 @@ rule write_crate:
         "../envs/report.yaml"
     params:
         code=code("write_crate.py"),
+        runs=RUNS,
     script:
         "../workflow/scripts/write_crate.py"

@@ -31,7 +31,7 @@ use rule sample_rationales as sample_round with:
     params:
         name=policy_before,
         teacher=sampling_of_round,
-        hardware=config["hardware"],
+        hardware=ENGINE_HARDWARE,
 
 
 use rule hint_failed as hint_round with:
@@ -53,7 +53,7 @@ use rule hint_failed as hint_round with:
     params:
         name=policy_before,
         teacher=sampling_of_round,
-        hardware=config["hardware"],
+        hardware=ENGINE_HARDWARE,
 
 
 use rule verify_rationales as verify_round with:

@@ -40,7 +40,7 @@ rule try_settings:
         point=point_of_trial,
         settings=settings_of_trial,
         lora=config["lora"],
-        hardware=config["hardware"],
+        hardware=TRAINING_HARDWARE,
         shared=shared_of_method,
     script:
         "../workflow/scripts/try_settings.py"

@@ -39,7 +39,7 @@ rule train:
         trainer=trainer_of,
         settings=settings_of_method,
         lora=config["lora"],
-        hardware=config["hardware"],
+        hardware=TRAINING_HARDWARE,
         shared=shared_of_method,
     script:
         "../workflow/scripts/train_{params.trainer}.py"

@@ -37,9 +37,9 @@ class Study:
         assert done.returncode == expect, done.stdout[-4000:] + done.stderr[-8000:]
         return done.stdout + done.stderr
 
-    def planned(self) -> Counter[str]:
+    def planned(self, *options: str) -> Counter[str]:
         """Return how many jobs of each rule a run would execute now; nothing but real work."""
-        lines = self.run("--dry-run", "--quiet", "rules").splitlines()
+        lines = self.run("--dry-run", "--quiet", "rules", *options).splitlines()
         said = [line.split() for line in lines if len(line.split()) == 2 and line.split()[1].isdigit()]
         return Counter({rule: int(count) for rule, count in said if rule not in ("all", "total")})
 

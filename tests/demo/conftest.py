@@ -1,6 +1,8 @@
 """Real runs of Snakemake, each made once per session in a clone of its own."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,17 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = clone(tmp_path_factory.mktemp("demo") / "clone", "config/demo.yaml")
     study.run()
     return study
+
+
+@pytest.fixture
+def study(demo: Study) -> Iterator[Study]:
+    """Yield the demo's clone; whatever a test changes in its sources is put back."""
+    yield demo
+    again = clone(demo.root.with_name("sources"), *demo.configfiles)
+    for name in ("rules", "workflow", "config", "envs", "slurm"):
+        shutil.rmtree(demo.root / name)
+        shutil.move(again.root / name, demo.root / name)
+    shutil.rmtree(again.root)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,11 @@
 """Digests of code: what changes them and what does not."""
 
+import ast
 from pathlib import Path
 
 import pytest
 
-from workflow.lib.fingerprints import fingerprint, sources
+from workflow.lib.fingerprints import fingerprint, sources, syntax_of
 
 FILES = {
     "workflow/scripts/do_it.py": "from workflow.lib.one import f\nfrom workflow.lib.pack import inner\nf()\n",
@@ -47,3 +48,15 @@ def test_comments_and_layout_do_not_count(root):
     path = root / "workflow/lib/two.py"
     path.write_text("# a remark\n" + path.read_text().replace("return 2", "return (\n        2\n    )"))
     assert digest(root) == before
+
+
+def test_a_module_that_two_scripts_share_is_parsed_once(root, monkeypatch):
+    other = root / "workflow/scripts/do_other.py"
+    other.write_text("from workflow.lib.one import f\n\nf(2)\n")
+    parsed = []
+    monkeypatch.setattr("ast.parse", lambda text, parse=ast.parse: parsed.append(text) or parse(text))
+    fingerprint.cache_clear()
+    syntax_of.cache_clear()
+    assert fingerprint(root, SCRIPT) != fingerprint(root, "workflow/scripts/do_other.py")
+    # six files of the two scripts, one of which is empty: do_it, one, two, pack, inner; do_other
+    assert len(parsed) == len(set(parsed)) == 6

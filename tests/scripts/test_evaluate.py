@@ -67,6 +67,7 @@ class Study:
             "snapshot": str(self.snapshot),
             "scores": list(map(str, self.paths("json", out))),
             "samples": list(map(str, self.paths("parquet", out))),
+            "index": str(self.root / out / "index/task.json"),
             "settings": {"metric": "accuracy", "max_new_tokens": new_tokens},
             "seed": 1234,
             "backend": {"kind": "transformers"},

@@ -87,6 +87,7 @@ def test_trials_score_as_policies_do_on_the_first_problems_by_id(sweep: Sweep) -
         adapters=[str(sweep.trials[n] / "adapter_model.safetensors") for n in (0, 2)],
         scores=outputs["json"],
         samples=outputs["parquet"],
+        index=str(sweep.root / "policies/index.json"),
         seed=1234,
         policies=["zero", "two"],
         seeds=[2],

@@ -12,6 +12,7 @@ from workflow.lib.files import sha256, write_json
 from workflow.scripts import write_crate
 
 PLACES = ["report.html", "analysis/a b.csv", "evaluation/x/y.parquet", "config.yaml"]
+ADAPTER = ("adapter_model.safetensors", "adapter_config.json")
 TIMES = [
     ("2026-11-20T10:00:00+00:00", "2026-11-20T11:00:00+00:00"),
     ("2026-11-19T09:00:00+00:00", "2026-11-21T08:00:00+00:00"),
@@ -58,11 +59,13 @@ def made(tmp_path: Path) -> tuple[dict, Path]:
         (folder / place).write_text("x" * (number + 1))
     write_json(tmp_path / "provenance.json", told)
     for number, (started, ended) in enumerate(TIMES):
-        write_json(tmp_path / f"run-{number}.json", {"started": started, "ended": ended})
+        write_json(folder / f"run-{number}/run.json", {"started": started, "ended": ended})
+        for name in ("curves.parquet", *ADAPTER):
+            (folder / f"run-{number}" / name).write_text(name)
     write_crate.main(
         files=[str(folder / place) for place in (*PLACES, PLACES[0])],
         provenance=str(tmp_path / "provenance.json"),
-        runs=[str(tmp_path / f"run-{number}.json") for number in range(2)],
+        runs=[str(folder / f"run-{number}") for number in range(2)],
         crate_file=str(folder / "ro-crate-metadata.json"),
     )
     return json.loads((folder / "ro-crate-metadata.json").read_text()), folder
@@ -94,7 +97,9 @@ def test_the_rules_of_this_test_find_what_is_broken(made, breaks, told):
 def test_every_file_has_its_size_digest_and_format(made):
     crate, folder = made
     files = {entity["@id"]: entity for entity in crate["@graph"] if entity["@type"] == "File"}
-    assert set(files) == {"report.html", "analysis/a%20b.csv", "evaluation/x/y.parquet", "config.yaml"}
+    of_runs = {f"run-{n}/{name}" for n in range(2) for name in ("run.json", "curves.parquet", *ADAPTER)}
+    named = {"report.html", "analysis/a%20b.csv", "evaluation/x/y.parquet", "config.yaml"}
+    assert set(files) == named | of_runs
     table = files["analysis/a%20b.csv"]
     assert (table["contentSize"], table["encodingFormat"], table["name"]) == ("2", "text/csv", "a b.csv")
     assert table["sha256"] == sha256(folder / "analysis/a b.csv")
@@ -107,7 +112,7 @@ def test_the_run_says_when_of_what_and_with_what(made):
     assert (run["startTime"], run["endTime"]) == (TIMES[1][0], TIMES[1][1])
     assert entities["./"]["datePublished"] == TIMES[1][1]
     assert [ref["@id"] for ref in run["object"]] == ["#dataset-logic", "#model-tiny", "#teacher-mine"]
-    assert len(run["result"]) == 4
+    assert len(run["result"]) == 4 + 2 * 4  # files, and runs × files of each
     assert entities["#workflow"]["version"] == "c0ffee"
     assert entities["#software-torch"]["softwareVersion"] == "1.0 and 2.13.0+cpu and 2.14.0"
     assert entities["#dataset-logic"]["license"] == "CC-BY_4"

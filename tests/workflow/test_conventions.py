@@ -35,10 +35,8 @@ def ids(items: list[Any]) -> list[str]:
     return [item.name for item in items]
 
 
-# Params that only tell when a job must run again: the file that they decide on is ancient(), or the script
-# runs another one.
+# Params that only tell when a job must run again: the script runs another one.
 WITNESSES = {
-    "evaluate_rewards": {"code_of_samples", "settings", "evaluation_seed"},
     "try_settings": {"code_of_trainer"},
 }
 

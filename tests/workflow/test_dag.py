@@ -1,116 +1,68 @@
 """The jobs that the shipped studies plan, and how they depend on each other."""
 
-import json
 import re
 import subprocess
 from collections import Counter
 from copy import deepcopy
+from difflib import unified_diff
 
 import pytest
 import yaml
 
+from tests.golden import FOLDER, STUDIES, golden_of, plan, read
 from tests.studies import ROOT, SNAKEMAKE, demo_config
 
-DEMO_JOBS = {
-    "generate_dataset": 3,  # logic, goals, puzzles
-    "normalise_dataset": 3,
-    "find_contamination": 1,  # of the one dataset trained on
-    "pretrain_model": 1,
-    "compare_prompts": 2,  # one teacher, two prompts
-    "choose_prompts": 1,
-    "sample_rationales": 2,  # shards
-    "verify_rationales": 1,
-    "build_preferences": 1,
-    "train": 10,  # five methods, two seeds
-    "evaluate": 4,  # tasks
-    "evaluate_again": 1,  # the task of the noise floor
-    "score_answers": 1,  # the one task that names a scorer
-    "evaluate_rewards": 2,  # seeds, on the one task that asks for it
-    **{"estimate_scores": 1, "compare_methods": 1, "compare_subsets": 1, "estimate_rewards": 1},
-    **{"collect_sweeps": 1, "collect_curves": 1, "collect_costs": 1, "collect_funnel": 1},
-    **{"collect_examples": 1, "collect_provenance": 1, "collect_baselines": 1, "rank_methods": 1},
-    **{"compare_categories": 1, "estimate_calibration": 1, "estimate_lengths": 1, "estimate_noise": 1},
-    **{"estimate_frontier": 1, "estimate_efficiency": 1, "pack_samples": 1, "estimate_wins": 1},
-    "collect_jobs": 1,
-    "plot": 15,
-    "check_results": 1,
-    **{"write_methods": 1, "render_report": 1, "write_crate": 1},
-    "all": 1,
-}
-FLAGSHIP_JOBS = {
-    **DEMO_JOBS,
-    "fetch_dataset": 2,  # logicbench, piqa
-    "normalise_dataset": 2,
-    "fetch_model": 6,
-    "compare_prompts": 10,  # five teachers, two prompts
-    "ask_prompts": 2,  # one teacher behind an API
-    "sample_rationales": 40,  # five teachers, eight shards
-    "ask_teacher": 8,
-    "try_settings": 6,  # two values of beta and three learning rates of DPO, one seed
-    "score_trials": 1,
-    "choose_settings": 1,
-    "train": 15,  # five methods, three seeds
-    "evaluate": 3,
-    "evaluate_rewards": 3,
-}
+DEMO, FLAGSHIP = (read(golden_of(ROOT / f"config/{name}.yaml")) for name in ("demo", "config"))
 ON_REQUEST = {"export_preferences", "merge_adapter", "push_adapter"}  # targets of their own
 # Where a dataset brings its pairs or texts along; where failed problems are asked again with a hint.
 OF_OTHER_STUDIES = {"take_given_pairs", "take_prompts", "hint_failed", "judge_rationales", "ask_judge"}
 OF_OTHER_STUDIES |= {"judge_answers", "ask_judge_of_answers"}
 OF_ROUNDS = {"sample_round", "hint_round", "verify_round", "pair_round", "check_round"}
-for generated in ("generate_dataset", "pretrain_model"):
-    del FLAGSHIP_JOBS[generated]
-
-DATA_EDGES = {
-    ("normalise_dataset", "compare_prompts"),
-    ("normalise_dataset", "choose_prompts"),
-    ("normalise_dataset", "sample_rationales"),
-    ("normalise_dataset", "verify_rationales"),
-    ("normalise_dataset", "build_preferences"),
-    ("normalise_dataset", "evaluate"),
-    ("normalise_dataset", "find_contamination"),
-    ("find_contamination", "compare_subsets"),
-    ("evaluate", "compare_subsets"),
-    ("normalise_dataset", "evaluate_rewards"),  # decides on the base's samples
-    ("compare_prompts", "choose_prompts"),
-    ("choose_prompts", "sample_rationales"),
-    ("sample_rationales", "verify_rationales"),
-    ("verify_rationales", "build_preferences"),
-    ("build_preferences", "train"),
-    ("train", "train"),
-    ("train", "evaluate"),
-    ("train", "evaluate_rewards"),
-    ("evaluate", "evaluate_rewards"),
-    ("normalise_dataset", "evaluate_again"),
-    ("train", "evaluate_again"),
-    ("evaluate_again", "estimate_noise"),
-    ("evaluate", "estimate_noise"),
-    ("train", "score_answers"),
-    ("evaluate", "score_answers"),
-    ("score_answers", "estimate_frontier"),
-}
 
 
-def plan(study: str, tmp_path) -> tuple[Counter[str], set[tuple[str, str]]]:
-    """Return the jobs of a study and the edges between their rules."""
-    command = [SNAKEMAKE, "--forceall", "--d3dag", "--configfile", str(ROOT / study), "--snakefile"]
-    command += [str(ROOT / "Snakefile"), "--directory", str(tmp_path)]
+@pytest.mark.parametrize("study", STUDIES, ids=[study.stem for study in STUDIES])
+def test_each_study_plans_what_its_golden_file_says(study, tmp_path):
+    """A difference is printed line by line; where it is meant, ``python tests/golden.py`` takes it over."""
+    planned, golden = str(plan(study, tmp_path)), golden_of(study).read_text()
+    differences = unified_diff(
+        golden.splitlines(), planned.splitlines(), "golden", "planned", n=0, lineterm=""
+    )
+    assert planned == golden, "\n".join(differences)
+
+
+def test_a_golden_file_says_what_a_study_multiplies():
+    """Counted by hand from the config: methods, seeds, tasks, teachers, prompts, shards, trials."""
+    assert (DEMO.jobs["train"], DEMO.jobs["evaluate"], DEMO.jobs["sample_rationales"]) == (5 * 2, 4, 1 * 2)
+    assert (DEMO.jobs["compare_prompts"], DEMO.jobs["evaluate_rewards"]) == (1 * 2, 1 * 2)
+    assert (FLAGSHIP.jobs["train"], FLAGSHIP.jobs["try_settings"]) == (5 * 3, 2 * 3 * 1)
+    assert (FLAGSHIP.jobs["sample_rationales"], FLAGSHIP.jobs["ask_teacher"]) == (5 * 8, 1 * 8)
+    # four policies beside the base, two seeds, four tasks; three start from SFT, and PPO has a reward model
+    assert DEMO.pairs["train", "evaluate"] == 4 * 2 * 4
+    assert DEMO.pairs["train", "train"] == (3 + 1) * 2
+    assert {path.name for path in FOLDER.iterdir()} == {golden_of(study).name for study in STUDIES}
+
+
+def test_only_the_reward_model_asks_for_a_file_of_one_policy(tmp_path):
+    """Snakemake compares what is asked for with each of the two files that a policy has per task.
+
+    Rules that read the answers of all policies ask for the index of an evaluation: more policies add nothing.
+    """
+    command = [SNAKEMAKE, "--dry-run", "--forceall", "--configfile", str(ROOT / "config/demo.yaml")]
+    command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr[-3000:]
-    dag = json.loads(done.stdout)
-    rule_of = {node["id"]: node["value"]["rule"] for node in dag["nodes"]}
-    edges = {(rule_of[edge["u"]], rule_of[edge["v"]]) for edge in dag["links" if "links" in dag else "edges"]}
-    return Counter(rule_of.values()), edges
-
-
-@pytest.mark.parametrize(
-    ("study", "jobs"), [("config/demo.yaml", DEMO_JOBS), ("config/config.yaml", FLAGSHIP_JOBS)]
-)
-def test_plan(study, jobs, tmp_path):
-    counts, edges = plan(study, tmp_path)
-    assert counts == jobs
-    among = set().union(*DATA_EDGES)
-    assert {edge for edge in edges if set(edge) <= among} == DATA_EDGES
+    jobs = re.findall(r"rule (\w+):\n    input: (.*)\n    output: (.*)\n", done.stdout + done.stderr)
+    made = {file for name, _, out in jobs if name.startswith("evaluate") for file in out.split(", ")}
+    read = Counter((name, file) for name, given, _ in jobs for file in given.split(", ") if file in made)
+    apart = {name for name, file in read if "/index/" not in file}
+    assert apart == {"evaluate_rewards", "estimate_rewards", "write_crate"}  # the last two: of reward models
+    assert all(
+        "/reward/" in file
+        for name, file in read
+        if name in apart and "/base/" not in file and "/index/" not in file
+    )
+    assert len([file for name, file in read if name == "estimate_scores"]) == len(
+        demo_config()["evaluation"]["tasks"]
+    )
 
 
 def with_own(tmp_path, strategy: str, adapter: str, options: dict) -> str:
@@ -139,8 +91,8 @@ def with_own(tmp_path, strategy: str, adapter: str, options: dict) -> str:
     ],
 )
 def test_a_dataset_with_pairs_or_texts_of_its_own_asks_no_teacher(tmp_path, strategy, adapter, options, rule):
-    counts, edges = plan(with_own(tmp_path, strategy, adapter, options), tmp_path)
-    assert counts[rule] == 1
+    planned = plan(with_own(tmp_path, strategy, adapter, options), tmp_path)
+    assert planned.jobs[rule] == 1
     unasked = {
         "compare_prompts",
         "choose_prompts",
@@ -148,8 +100,8 @@ def test_a_dataset_with_pairs_or_texts_of_its_own_asks_no_teacher(tmp_path, stra
         "verify_rationales",
         "build_preferences",
     }
-    assert not unasked & set(counts)
-    assert {("normalise_dataset", rule), (rule, "train")} <= edges
+    assert not unasked & set(planned.jobs)
+    assert {("normalise_dataset", rule), (rule, "train")} <= planned.edges
 
 
 @pytest.mark.parametrize(
@@ -172,20 +124,20 @@ def test_judges_stand_between_what_they_read_and_what_reads_them(tmp_path, by, h
     judge = {"by": by or "tiny", "prompt": "better", "task": "logicbench_sampled"}
     study["evaluation"]["judge"] = {**judge, "temperature": 0.0, "problems": 9}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
-    counts, edges = plan(str(tmp_path / "study.yaml"), tmp_path)
+    planned = plan(str(tmp_path / "study.yaml"), tmp_path)
     rules = ("judge_rationales", "ask_judge", "hint_failed")
-    assert {rule: counts[rule] for rule in rules if rule in counts} == asked
+    assert {rule: planned.jobs[rule] for rule in rules if rule in planned.jobs} == asked
     for judge in asked.keys() - {"hint_failed"}:
-        assert {("normalise_dataset", judge), (judge, "verify_rationales")} <= edges
+        assert {("normalise_dataset", judge), (judge, "verify_rationales")} <= planned.edges
         samplers = {"judge_rationales": "sample_rationales", "ask_judge": "ask_teacher"}
         every = set(samplers.values()) if by else {samplers[judge]}
-        both = {edge[0] for edge in edges if edge[1] == judge and edge[0] in samplers.values()}
+        both = {edge[0] for edge in planned.edges if edge[1] == judge and edge[0] in samplers.values()}
         assert both == every
     if hint:
-        assert ("hint_failed", "judge_rationales") in edges
+        assert ("hint_failed", "judge_rationales") in planned.edges
     rule, models = ("ask_judge_of_answers", set()) if by == "far" else ("judge_answers", {"pretrain_model"})
-    assert counts["judge_answers"] + counts["ask_judge_of_answers"] == 1  # one dataset, one model
-    assert {edge for edge in edges if {rule, "estimate_wins"} & set(edge)} == {
+    assert planned.jobs["judge_answers"] + planned.jobs["ask_judge_of_answers"] == 1  # one dataset, one model
+    assert {edge for edge in planned.edges if {rule, "estimate_wins"} & set(edge)} == {
         *((before, rule) for before in ("evaluate", *models)),
         *((before, "estimate_wins") for before in ("evaluate", rule)),
         *(("estimate_wins", after) for after in ("check_results", "render_report", "write_crate")),
@@ -226,9 +178,9 @@ SWEEP_RULES = {"try_settings", "score_trials", "choose_settings"}
 
 
 def test_a_sweep_chooses_before_the_method_is_trained(tmp_path):
-    counts, edges = plan(swept(tmp_path), tmp_path)
-    assert counts - Counter(DEMO_JOBS) == Counter(try_settings=5, score_trials=2, choose_settings=2)
-    found = {edge for edge in edges if set(edge) & SWEEP_RULES}
+    planned = plan(swept(tmp_path), tmp_path)
+    assert planned.jobs - DEMO.jobs == Counter(try_settings=5, score_trials=2, choose_settings=2)
+    found = {edge for edge in planned.edges if set(edge) & SWEEP_RULES}
     assert found == {
         *[(above, "try_settings") for above in ("train", "build_preferences", "pretrain_model")],
         *[(above, "score_trials") for above in ("try_settings", "normalise_dataset", "pretrain_model")],
@@ -270,11 +222,11 @@ def with_rounds(tmp_path, hint: str | None) -> str:
 
 
 def test_rounds_go_round_by_the_rules_of_the_first(tmp_path):
-    counts, edges = plan(with_rounds(tmp_path, None), tmp_path)
+    planned = plan(with_rounds(tmp_path, None), tmp_path)
     # two more rounds of DPO and one of ORPO, for two seeds; samples in two shards
     each = {"verify_round": 6, "pair_round": 6, "check_round": 6, "train": 6}
-    assert counts - Counter(DEMO_JOBS) == Counter(each | {"sample_round": 12})
-    found = {edge for edge in edges if set(edge) & OF_ROUNDS}
+    assert planned.jobs - DEMO.jobs == Counter(each | {"sample_round": 12})
+    found = {edge for edge in planned.edges if set(edge) & OF_ROUNDS}
     assert found == {
         *[(above, "sample_round") for above in ("normalise_dataset", "pretrain_model", "train")],
         *[(above, "verify_round") for above in ("normalise_dataset", "sample_round")],
@@ -283,8 +235,8 @@ def test_rounds_go_round_by_the_rules_of_the_first(tmp_path):
         *[("pair_round", "train"), ("check_round", "train"), ("pair_round", "check_results")],
         *[("check_round", reader) for reader in ("collect_funnel", "render_report", "write_crate")],
     }
-    hinted, _ = plan(with_rounds(tmp_path, "answer_conditioned"), tmp_path)
-    assert hinted["hint_round"] == 12 and hinted["hint_failed"] == 2
+    hinted = plan(with_rounds(tmp_path, "answer_conditioned"), tmp_path)
+    assert hinted.jobs["hint_round"] == 12 and hinted.jobs["hint_failed"] == 2
 
 
 def test_each_round_reads_the_files_of_the_round_before(tmp_path):
@@ -323,9 +275,9 @@ def test_an_adapter_of_a_teacher_is_fetched_once_and_sampled_as_a_teacher(tmp_pa
     adapter = {"kind": "local", "path": str(tmp_path / "lora")}
     study["teachers"]["tuned"] = {**study["teachers"]["tiny"], "kind": "adapter", "adapter": adapter}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
-    counts, edges = plan(str(tmp_path / "study.yaml"), tmp_path)
-    assert counts - Counter(DEMO_JOBS) == Counter(fetch_adapter=1, compare_prompts=2, sample_rationales=2)
-    assert {edge for edge in edges if "fetch_adapter" in edge} == {
+    planned = plan(str(tmp_path / "study.yaml"), tmp_path)
+    assert planned.jobs - DEMO.jobs == Counter(fetch_adapter=1, compare_prompts=2, sample_rationales=2)
+    assert {edge for edge in planned.edges if "fetch_adapter" in edge} == {
         ("pretrain_model", "fetch_adapter"),
         *[("fetch_adapter", reader) for reader in ("compare_prompts", "sample_rationales")],
         *[("fetch_adapter", reader) for reader in ("collect_provenance", "write_crate")],
@@ -345,7 +297,7 @@ def test_list_of_rules_reads_as_a_menu():
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0
     rules = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
-    planned = {*DEMO_JOBS, *FLAGSHIP_JOBS, *ON_REQUEST, *OF_OTHER_STUDIES, *OF_ROUNDS, "fetch_adapter"}
+    planned = {*DEMO.jobs, *FLAGSHIP.jobs, *ON_REQUEST, *OF_OTHER_STUDIES, *OF_ROUNDS, "fetch_adapter"}
     assert len(rules) == len(planned) + 2  # and `figures` and `check`
 
 
@@ -365,5 +317,5 @@ def test_a_study_may_bring_its_own_style_sheet_for_all_figures(tmp_path):
     found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert found.returncode == 0, found.stderr[-3000:]
     jobs = re.findall(r"^rule plot:\n    input: (.+)$", found.stdout, re.MULTILINE)
-    assert len(jobs) == DEMO_JOBS["plot"]
+    assert len(jobs) == DEMO.jobs["plot"]
     assert all(job.endswith(", own.mplstyle") for job in jobs)

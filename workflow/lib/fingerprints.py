@@ -16,8 +16,22 @@ def fingerprint(root: Path, script: str) -> str:
         root: The repository.
         script: Path of the script in it.
     """
-    syntax = [ast.dump(ast.parse(file.read_text(encoding="utf-8"))) for file in sources(root, root / script)]
+    syntax = [syntax_of(file.read_text(encoding="utf-8"))[0] for file in sources(root, root / script)]
     return hashlib.sha256("".join(syntax).encode()).hexdigest()[:12]
+
+
+@cache
+def syntax_of(text: str) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]:
+    """Return the syntax of a Python file, and the modules of this project that it imports from, with names.
+
+    Scripts share most of their modules: a text that was parsed once is not parsed again.
+    """
+    tree = ast.parse(text)
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    ours = [node for node in froms if (node.module or "").startswith(PACKAGE)]
+    return ast.dump(tree), tuple(
+        (str(node.module), tuple(alias.name for alias in node.names)) for node in ours
+    )
 
 
 def sources(root: Path, script: Path) -> list[Path]:
@@ -32,9 +46,10 @@ def sources(root: Path, script: Path) -> list[Path]:
 
 def imported(root: Path, source: Path) -> list[Path]:
     """Return the files of this project that a Python file imports with ``from … import …``."""
-    nodes = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
-    froms = [n for n in nodes if isinstance(n, ast.ImportFrom) and (n.module or "").startswith(PACKAGE)]
-    bases = [root.joinpath(*str(node.module).split(".")) for node in froms]
-    inner = [base / alias.name for base, node in zip(bases, froms, strict=True) for alias in node.names]
-    found = [path.with_suffix(".py") for path in (*bases, *inner)] + [base / "__init__.py" for base in bases]
-    return [path for path in found if path.is_file()]
+    found: list[Path] = []
+    for module, names in syntax_of(source.read_text(encoding="utf-8"))[1]:
+        base = root.joinpath(*module.split("."))
+        inside = [base / "__init__.py", *(base / f"{name}.py" for name in names)]
+        alone = base.with_suffix(".py")
+        found += [alone] if alone.is_file() else [path for path in inside if path.is_file()]
+    return found

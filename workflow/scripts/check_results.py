@@ -12,6 +12,7 @@ import pytest
 
 from workflow.lib.errors import IntegrityError
 from workflow.lib.files import read_csv, write_json
+from workflow.lib.indices import files_of
 from workflow.lib.logs import capture
 from workflow.lib.parquet import rows_of
 from workflow.lib.records import Sample
@@ -111,7 +112,7 @@ if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
         tables=snakemake.input.tables,
-        samples=snakemake.input.samples,
+        samples=files_of(snakemake.input.answers, "samples"),
         learned=snakemake.input.learned,
         checks=snakemake.output.checks,
         config=snakemake.params.config,

@@ -10,6 +10,7 @@ from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from workflow.lib.files import write_json
+from workflow.lib.indices import files_of
 from workflow.lib.logs import capture
 from workflow.lib.records import Sample
 from workflow.lib.samples import grouped, load_samples
@@ -105,7 +106,7 @@ def main(*, samples: Sequence[str], examples: str, settings: dict[str, Any]) -> 
 if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
-        samples=snakemake.input.samples,
+        samples=files_of(snakemake.input.answers, "samples"),
         examples=snakemake.output.examples,
         settings=snakemake.params.settings,
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from workflow.lib.files import digest_of, read_json, sha256, write_json, write_text
+from workflow.lib.indices import files_of
 from workflow.lib.logs import capture
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ if __name__ == "__main__":
     main(
         manifests=snakemake.input.manifests,
         runs=snakemake.input.runs,
-        scores=snakemake.input.scores,
+        scores=files_of(snakemake.input.evaluations, "scores"),
         provenance=snakemake.output.provenance,
         config=snakemake.output.config,
         settings=snakemake.params.config,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow.lib.comparisons import NUMBERS, Row, compare, corrected
 from workflow.lib.files import write_csv
+from workflow.lib.indices import files_of
 from workflow.lib.logs import capture
 from workflow.lib.records import Sample
 from workflow.lib.samples import grouped, load_samples
@@ -53,7 +54,7 @@ def main(*, samples: Sequence[str], deltas: str, settings: dict[str, Any]) -> No
 if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
-        samples=snakemake.input.samples,
+        samples=files_of(snakemake.input.answers, "samples"),
         deltas=snakemake.output.deltas,
         settings=snakemake.params.settings,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workflow.lib.files import write_csv
+from workflow.lib.indices import files_of
 from workflow.lib.logs import capture
 from workflow.lib.overlaps import Seen, check_seen, read_seen
 from workflow.lib.records import Sample
@@ -73,7 +74,7 @@ def main(
 if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
-        samples=snakemake.input.samples,
+        samples=files_of(snakemake.input.answers, "samples"),
         contamination=dict(zip(snakemake.params.datasets, snakemake.input.contamination, strict=True)),
         subsets=snakemake.output.subsets,
         settings=snakemake.params.settings,

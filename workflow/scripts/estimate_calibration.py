@@ -18,6 +18,7 @@ from workflow.lib.calibration import (
     most_confident,
 )
 from workflow.lib.files import write_csv
+from workflow.lib.indices import files_of
 from workflow.lib.logs import capture
 from workflow.lib.samples import grouped, load_samples
 from workflow.lib.statistics import Estimate, Settings, mean, rounded
@@ -92,7 +93,7 @@ def main(
 if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
-        samples=snakemake.input.samples,
+        samples=files_of(snakemake.input.answers, "samples"),
         calibrations=snakemake.output.calibration,
         reliabilities=snakemake.output.reliability,
         selectives=snakemake.output.selective,

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from workflow.lib.files import write_csv
+from workflow.lib.indices import files_of
 from workflow.lib.logs import capture
 from workflow.lib.records import Sample
 from workflow.lib.samples import grouped, load_samples, paired
@@ -77,7 +78,7 @@ def main(*, samples: Sequence[str], lengths: str, settings: dict[str, Any]) -> N
 if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
-        samples=snakemake.input.samples,
+        samples=files_of(snakemake.input.answers, "samples"),
         lengths=snakemake.output.lengths,
         settings=snakemake.params.settings,
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workflow.lib.files import write_csv
+from workflow.lib.indices import files_of
 from workflow.lib.logs import capture
 from workflow.lib.records import Sample
 from workflow.lib.samples import grouped, load_samples, paired
@@ -77,8 +78,8 @@ def main(
 if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
-        samples=snakemake.input.samples,
-        again=snakemake.input.again,
+        samples=files_of(snakemake.input.answers, "samples"),
+        again=files_of(snakemake.input.again, "samples"),
         noise=snakemake.output.noise,
         by=snakemake.params.by,
         settings=snakemake.params.settings,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workflow.lib.files import write_csv
+from workflow.lib.indices import files_of
 from workflow.lib.logs import capture
 from workflow.lib.records import Sample
 from workflow.lib.samples import grouped, load_samples
@@ -98,7 +99,7 @@ def main(*, samples: Sequence[str], accuracy: str, categories: str, settings: di
 if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
-        samples=snakemake.input.samples,
+        samples=files_of(snakemake.input.answers, "samples"),
         accuracy=snakemake.output.accuracy,
         categories=snakemake.output.categories,
         settings=snakemake.params.settings,

@@ -14,6 +14,7 @@ import numpy as np
 
 from workflow.lib.duels import EQUAL, PLACE, SPLIT, WORTH, Duel, answer_of, counted, duels, pairs_of
 from workflow.lib.files import read_jsonl, write_csv
+from workflow.lib.indices import files_of
 from workflow.lib.length_control import length_controlled
 from workflow.lib.logs import capture
 from workflow.lib.opinions import UNPARSED
@@ -118,7 +119,7 @@ def main(
 if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
-        samples=snakemake.input.samples,
+        samples=files_of(snakemake.input.answers, "samples"),
         judged=snakemake.input.judged,
         wins=snakemake.output.wins,
         judge=snakemake.params.judge,

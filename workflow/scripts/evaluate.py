@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflow.lib.evaluation import Job, Store, TaskSettings, policies_of, score_all, write_scored
+from workflow.lib.indices import write_index
 from workflow.lib.logs import capture
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def main(
     snapshot: str,
     scores: Sequence[str],
     samples: Sequence[str],
+    index: str,
     settings: Mapping[str, Any],
     seed: int,
     backend: Mapping[str, Any],
@@ -55,6 +57,7 @@ def main(
     scored = score_all(job, every, Store(store))
     for policy, (about, found), json_path, rows_path in zip(every, scored, scores, samples, strict=True):
         write_scored(about, found, policy, scores=json_path, samples=rows_path)
+    write_index(index, dataset=dataset, model=model, task=task, scores=scores, samples=samples)
 
 
 if __name__ == "__main__":
@@ -68,6 +71,7 @@ if __name__ == "__main__":
         snapshot=snakemake.input.snapshot,
         scores=snakemake.output.scores,
         samples=snakemake.output.samples,
+        index=snakemake.output.index,
         settings=snakemake.params.settings,
         seed=snakemake.params.seed,
         backend=snakemake.params.backend,

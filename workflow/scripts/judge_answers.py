@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow.lib.duels import DuelSettings, questions_between
 from workflow.lib.files import write_jsonl
+from workflow.lib.indices import files_of
 from workflow.lib.logs import capture
 from workflow.lib.opinions import opinions
 from workflow.lib.sampling import Teacher, sample
@@ -64,7 +65,7 @@ def main(
 if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
-        samples=list(snakemake.input.samples),
+        samples=files_of(snakemake.input.answers, "samples"),
         prompt=snakemake.input.prompt,
         adapter=list(snakemake.input.adapter),
         manifest=snakemake.input.manifest,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow.lib.figures import look, ordered
 from workflow.lib.files import write_bytes
+from workflow.lib.indices import files_of
 from workflow.lib.logs import capture
 from workflow.lib.overlaps import check_seen, read_seen
 from workflow.lib.samples import load_samples
@@ -40,7 +41,7 @@ def main(
 if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
-        samples=snakemake.input.samples,
+        samples=files_of(snakemake.input.answers, "samples"),
         contamination=dict(zip(snakemake.params.datasets, snakemake.input.contamination, strict=True)),
         packed=snakemake.output.packed,
         settings=snakemake.params.settings,

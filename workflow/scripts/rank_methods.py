@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow.lib.comparisons import NUMBERS, Row, compare, corrected
 from workflow.lib.files import write_csv
+from workflow.lib.indices import files_of
 from workflow.lib.logs import capture
 from workflow.lib.records import Sample
 from workflow.lib.samples import grouped, load_samples, mean_score
@@ -66,7 +67,7 @@ def main(*, samples: Sequence[str], pairs: str, ranks: str, settings: dict[str, 
 if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
-        samples=snakemake.input.samples,
+        samples=files_of(snakemake.input.answers, "samples"),
         pairs=snakemake.output.pairs,
         ranks=snakemake.output.ranks,
         settings=snakemake.params.settings,

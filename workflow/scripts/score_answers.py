@@ -9,6 +9,7 @@ from workflow.lib.errors import DataError
 from workflow.lib.evaluation import BASE, policies_of
 from workflow.lib.families import classifiers_of, scorers_of
 from workflow.lib.harness import read_task
+from workflow.lib.indices import files_of
 from workflow.lib.logs import capture
 from workflow.lib.models import load_base, load_tokenizer
 from workflow.lib.parquet import write_parquet
@@ -124,7 +125,7 @@ def main(
 if __name__ == "__main__":
     capture(snakemake.log[0])
     main(
-        samples=snakemake.input.samples,
+        samples=files_of(snakemake.input.answers, "samples"),
         adapters=snakemake.input.adapters,
         rewards=snakemake.input.rewards,
         classifiers=snakemake.input.classifiers,
