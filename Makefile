@@ -38,7 +38,7 @@ test: $(VENV)/dev.stamp ## run every test, the demo among them
 check: $(VENV)/dev.stamp ## lint, formats, types, recipes of containers, and Snakemake's own lint
 	@ruff check $(SOURCES)
 	@ruff format --check $(SOURCES)
-	@snakefmt --check Snakefile rules
+	@snakefmt --check Snakefile rules workflow/Snakefile
 	@hadolint envs/*.Dockerfile
 	@mypy --strict workflow
 	@$(DEMO) --lint
@@ -46,7 +46,7 @@ check: $(VENV)/dev.stamp ## lint, formats, types, recipes of containers, and Sna
 format: $(VENV)/dev.stamp ## put Python and Snakemake files into their format
 	@ruff check --fix $(SOURCES)
 	@ruff format $(SOURCES)
-	@snakefmt Snakefile rules
+	@snakefmt Snakefile rules workflow/Snakefile
 
 environment: $(VENV)/dev.stamp ## build .venv from the locks: make environment LOCK=cpu|cuda PYTHON=python3.11
 
@@ -55,8 +55,8 @@ $(VENV)/$(LOCK).stamp: envs/$(LOCK).lock.txt envs/shim/pyproject.toml envs/build
 	@$(PYTHON) envs/build.py $(VENV) $(LOCK)
 	@touch $@
 
-$(VENV)/dev.stamp: envs/dev.lock.txt envs/axe.py $(VENV)/$(LOCK).stamp
-	@$(VENV)/bin/python envs/build.py $(VENV) $(LOCK) dev
+$(VENV)/dev.stamp: envs/dev.lock.txt envs/cloud.lock.txt envs/axe.py $(VENV)/$(LOCK).stamp
+	@$(VENV)/bin/python envs/build.py $(VENV) $(LOCK) dev cloud
 	@$(VENV)/bin/python envs/axe.py $(VENV)
 	@touch $@
 

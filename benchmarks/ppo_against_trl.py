@@ -44,7 +44,7 @@ HARDWARE = {
         "quantisation": "none",
         "deepspeed": "none",
     },
-    **{"processes": 1, "micro_batch": 32, "gradient_checkpointing": False},
+    **{"processes": 1, "nodes": 1, "micro_batch": 32, "gradient_checkpointing": False},
 }
 BATCH, EPOCHS, LONGEST, LEARNING_RATE, PRICE = 32, 2, 24, 3.0e-3, 0.05
 SPECIAL = ["<|end|>", "<|user|>", "<|assistant|>", "<|pad|>"]

@@ -1,10 +1,10 @@
 """Build a virtual environment from locks.
 
-    python3.11 envs/build.py .venv cpu [dev]
+    python3.11 envs/build.py .venv cpu [dev] [cloud]
 
-The first lock fills the environment, others are added to it. Only what changed since the last call is done; a
-new first lock starts from nothing, so that no package of an older lock stays behind. Nothing but Python's own
-library is needed.
+The first lock fills the environment; others are added to it, or put into a folder of their own in it. Only
+what changed since the last call is done; a new first lock starts from nothing, so that no package of an older
+lock stays behind. Nothing but Python's own library is needed.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from pathlib import Path
 ENVS = Path(__file__).resolve().parent
 OLDEST, NEWEST = (3, 11), (3, 13)  # versions of Python that the locks have wheels for
 SHOW_EVERY = 20.0  # seconds between two lines of progress
+BESIDE = {"cloud"}  # locks that are used on request: PYTHONPATH=.venv/cloud
 # What jobs of the demo import, a process each: Python compiles it here, once, and not in the first jobs.
 WARMED = {
     "cpu": (
@@ -78,7 +79,8 @@ def install_lock(folder: Path, name: str) -> None:
     packages = sum("==" in line for line in lock.read_text().splitlines())
     print(f"{folder}: installing {packages} packages of envs/{lock.name}", flush=True)
     try:
-        pip(folder, "--no-build-isolation", "-r", str(lock))
+        place = ("--upgrade", "--target", str(folder / name)) if name in BESIDE else ()
+        pip(folder, "--no-build-isolation", *place, "-r", str(lock))
     except BuildError as error:
         advice = (
             " (torch for CPU comes from PyTorch's own index: set PIP_EXTRA_INDEX_URL to it, or use LOCK=cuda)"

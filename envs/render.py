@@ -148,7 +148,7 @@ def main() -> None:
     """Write every conda environment that the table describes, and the recipes."""
     table = read_table()
     for name, environment in table["environments"].items():
-        if environment["lock"] != "dev":
+        if "on_top_of" not in table["locks"][environment["lock"]]:
             (ENVS / f"{name}.yaml").write_text(render(name, table))
             print(f"envs/{name}.yaml")
     for name, text in rendered(table).items():

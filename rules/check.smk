@@ -5,10 +5,6 @@ OUTPUT  results/logs/check.log
 """
 
 
-localrules:
-    check,  # of the machine and the environment that the driver runs in
-
-
 onsuccess:
     tell_checks()
 
@@ -17,6 +13,7 @@ rule check:
     """Check config, secrets, disk, GPUs, models, chat templates and leakage; fetch and run nothing."""
     log:
         "results/logs/check.log",
+    localrule: True  # of the machine and the environment that the driver runs in
     conda:
         "../envs/train.yaml"
     params:

@@ -29,6 +29,10 @@ OFFLINE = "HF_HUB_OFFLINE" in os.environ  # by the user's wish
 # What a large study's graph is made of lives to the end: looking for garbage in it again and again costs a sixth.
 gc.set_threshold(100_000, 20, 100)
 
+if workflow.modifier.path_modifier.replace_prefix("results") != "results":
+    print("ERROR module: no prefix of paths. Fix: give it a working directory of its own.", file=sys.stderr)
+    sys.exit(2)
+
 # A study file replaces the flagship study; it is never merged into it.
 if not workflow.overwrite_configfiles:
 
@@ -83,7 +87,8 @@ def tell_checks():
     print(*(Path(log).read_text() for log in logs), sep="", end="", file=sys.stderr)
 
 
-atexit.register(tell_plan)
+if workflow.modifier.rule_whitelist is None:  # once, also where another workflow uses single rules again
+    atexit.register(tell_plan)
 
 
 onstart:
@@ -107,8 +112,8 @@ def one_of(names):
 
 
 def part(path):
-    """Return the path of a file of this repository, relative so that it survives a move of both."""
-    return os.path.relpath(ROOT / path)
+    """Return the path of a file of this repository, relative so that it survives a move of both; in no storage."""
+    return local(os.path.relpath(ROOT / path))
 
 
 def scoring_environment(backend):
@@ -197,8 +202,13 @@ ENGINE_HARDWARE = {
 TRAINING_HARDWARE = {key: value for key, value in config["hardware"].items() if key != "evaluation_batch"}
 ASKED = {task: {"dataset": settings["dataset"]} for task, settings in TASKS.items()}
 GPUS = int(config["hardware"]["device"] == "cuda")
+NODES = config["hardware"]["nodes"]
+TRAINING_CORES = config["hardware"]["processes"] // NODES  # on each node
 TRAINING_GPUS = GPUS * config["hardware"]["processes"]
 VLLM_ENVIRONMENT = f"../envs/{'vllm' if GPUS else 'vllm-cpu'}.yaml"  # vLLM is built for one of the two
+# For the SLURM plugin: one task a node, which the training starts itself (what it calls MPI).
+SPREAD = {"nodes": NODES, "mpi": "srun", "tasks": NODES, "tasks_per_gpu": 0} if NODES > 1 else {}
+SPREAD |= {"slurm_extra": f"--gpus-per-node={TRAINING_CORES}"} if NODES > 1 and GPUS else {}
 
 
 wildcard_constraints:
@@ -297,7 +307,8 @@ PREFERENCES = [
         ["sft", "pairs", "prompts"],
     )
 ]
-STYLE = config["figures"]["style"] or part("workflow/report/figures.mplstyle")
+STYLE = local(config["figures"]["style"] or part("workflow/report/figures.mplstyle"))
+CHECKSUMS = os.path.relpath(ROOT / "config/checksums")
 REPORT_TEMPLATES = [part(f"workflow/report/{p.name}") for p in sorted(ROOT.glob("workflow/report/*.*"))]
 
 

@@ -7,10 +7,6 @@ OUTPUT  results/raw/{dataset}/manifest.json and the files it lists
 """
 
 
-localrules:
-    fetch_dataset,  # where the driver runs there is a network
-
-
 rule generate_dataset:
     """Write a generated dataset in the file format of the real one it stands in for."""
     output:
@@ -45,12 +41,13 @@ rule fetch_dataset:
         "results/benchmarks/fetch_dataset/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(FETCHED_DATASETS),
+    localrule: True  # where the driver runs there is a network
     conda:
         "../envs/data.yaml"
     params:
         code=code("fetch_dataset.py"),
         settings=origin_of_dataset,
-        checksums=part("config/checksums"),
+        checksums=CHECKSUMS,
     script:
         "../workflow/scripts/fetch_dataset.py"
 

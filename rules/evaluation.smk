@@ -10,10 +10,6 @@ OUTPUT  results/evaluation/{dataset}/{model}/{method}/seed-{seed}/{task}.json (l
 """
 
 
-localrules:
-    ask_judge_of_answers,  # where the driver runs there are a network and the key
-
-
 rule evaluate:
     """Score the base and every adapter and seed on one task, with the base loaded once."""
     input:
@@ -198,6 +194,7 @@ rule ask_judge_of_answers:
         "results/benchmarks/ask_judge_of_answers/{dataset}/{model}/{teacher}/{task}.tsv"
     wildcard_constraints:
         teacher=one_of(name for name in ANSWER_JUDGES if name in API_TEACHERS),
+    localrule: True  # where the driver runs there are a network and the key
     conda:
         "../envs/api.yaml"
     resources:

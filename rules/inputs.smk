@@ -15,9 +15,9 @@ def prompt_file(name):
 def local_files_of(wildcards):
     """Return the files that a dataset takes from local folders."""
     sources = config["datasets"][wildcards.dataset]["sources"]
-    local = [source for source in sources if source["kind"] == "local"]
-    found = (Path(s["path"]).glob(pattern) for s in local for pattern in s["files"])
-    return sorted(str(path) for matches in found for path in matches)
+    folders = [source for source in sources if source["kind"] == "local"]
+    found = (Path(s["path"]).glob(pattern) for s in folders for pattern in s["files"])
+    return [local(path) for path in sorted(str(path) for matches in found for path in matches)]
 
 
 def origin_of_dataset(wildcards):
@@ -145,7 +145,7 @@ def sampling_of_teacher(wildcards):
 def local_adapter(wildcards):
     """Return the adapter files that a teacher takes from a local folder."""
     source = config["teachers"][wildcards.teacher]["adapter"]
-    return [f"{source['path']}/{file}" for file in ADAPTER_FILES] if source["kind"] == "local" else []
+    return [local(f"{source['path']}/{file}") for file in ADAPTER_FILES] if source["kind"] == "local" else []
 
 
 def record_of_adapter(wildcards):
@@ -154,8 +154,13 @@ def record_of_adapter(wildcards):
 
 
 def trainer_of(wildcards):
-    """Return the trainer of a method, which names its script."""
+    """Return the trainer of a method."""
     return family(wildcards.method)
+
+
+def script_of_method(wildcards):
+    """Return the script that trains a method, without its ending."""
+    return f"train_{trainer_of(wildcards)}"
 
 
 def settings_of_method(wildcards):

@@ -6,11 +6,6 @@ OUTPUT  results/models/{model}/snapshot/ and results/models/{model}/manifest.jso
 """
 
 
-localrules:
-    fetch_model,  # where the driver runs there is a network
-    fetch_adapter,
-
-
 rule pretrain_model:
     """Train a tiny base model and its tokenizer from scratch on generated text."""
     output:
@@ -46,12 +41,13 @@ rule fetch_model:
         "results/benchmarks/fetch_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(FETCHED_MODELS),
+    localrule: True  # where the driver runs there is a network
     conda:
         "../envs/data.yaml"
     params:
         code=code("fetch_model.py"),
         settings=lookup(dpath="models/{model}", within=config),
-        checksums=part("config/checksums"),
+        checksums=CHECKSUMS,
     script:
         "../workflow/scripts/fetch_model.py"
 
@@ -73,11 +69,12 @@ rule fetch_adapter:
         "results/benchmarks/fetch_adapter/{teacher}.tsv"
     wildcard_constraints:
         teacher=one_of(ADAPTER_TEACHERS),
+    localrule: True  # as above
     conda:
         "../envs/data.yaml"
     params:
         code=code("fetch_adapter.py"),
         settings=lookup(dpath="teachers/{teacher}/adapter", within=config),
-        checksums=part("config/checksums"),
+        checksums=CHECKSUMS,
     script:
         "../workflow/scripts/fetch_adapter.py"

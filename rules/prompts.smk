@@ -7,11 +7,6 @@ OUTPUT  results/prompts/{dataset}/{teacher}/{prompt}.jsonl, results/prompts/{dat
 """
 
 
-localrules:
-    ask_prompts,  # where the driver runs there are a network and the key
-    choose_prompts,  # seconds, between two stages that compute
-
-
 rule compare_prompts:
     """Let one teacher answer a slice of dev with one prompt."""
     input:
@@ -58,6 +53,7 @@ rule ask_prompts:
         "results/benchmarks/ask_prompts/{dataset}/{teacher}/{prompt}.tsv"
     wildcard_constraints:
         teacher=one_of(API_TEACHERS),
+    localrule: True  # where the driver runs there are a network and the key
     conda:
         "../envs/api.yaml"
     resources:
@@ -86,6 +82,7 @@ rule choose_prompts:
         "results/logs/choose_prompts/{dataset}.log",
     benchmark:
         "results/benchmarks/choose_prompts/{dataset}.tsv"
+    localrule: True  # seconds, between two stages that compute
     conda:
         "../envs/data.yaml"
     params:

@@ -6,10 +6,6 @@ OUTPUT  results/merged/{dataset}/{model}/{method}/seed-{seed}/ (a model in the H
 """
 
 
-localrules:
-    push_adapter,  # where the driver runs there is a network
-
-
 rule merge_adapter:
     """Merge one adapter into its base, and compare the logits of the two."""
     input:
@@ -52,6 +48,7 @@ rule push_adapter:
         "results/benchmarks/push_adapter/{dataset}/{model}/{method}/seed-{seed}.tsv"
     wildcard_constraints:
         method=one_of(METHODS),
+    localrule: True  # where the driver runs there is a network
     conda:
         "../envs/data.yaml"
     params:

@@ -10,11 +10,6 @@ OUTPUT  results/rationales/{dataset}/{teacher}/shard-{shard}.jsonl
 """
 
 
-localrules:
-    ask_teacher,  # where the driver runs there are a network and the key
-    ask_judge,
-
-
 rule sample_rationales:
     """Sample several answers per problem from one teacher, for one shard of the problems."""
     input:
@@ -64,6 +59,7 @@ rule ask_teacher:
         "results/benchmarks/ask_teacher/{dataset}/{teacher}/shard-{shard}.tsv"
     wildcard_constraints:
         teacher=one_of(API_TEACHERS),
+    localrule: True  # where the driver runs there are a network and the key
     conda:
         "../envs/api.yaml"
     resources:
@@ -160,6 +156,7 @@ rule ask_judge:
         "results/benchmarks/ask_judge/{dataset}/{teacher}/judged-{shard}.tsv"
     wildcard_constraints:
         teacher=one_of(name for name in JUDGES if name in API_TEACHERS),
+    localrule: True  # as above
     conda:
         "../envs/api.yaml"
     resources:

@@ -25,8 +25,9 @@ rule plot:
         "../envs/report.yaml"
     params:
         code=code("plot_{figure}.py"),
+        script="plot_{figure}",
     script:
-        "../workflow/scripts/plot_{wildcards.figure}.py"
+        "../workflow/family.py"
 
 
 rule check_results:

@@ -7,10 +7,6 @@ OUTPUT  results/rounds/{dataset}/{model}/{method}/seed-{seed}/round-{round}/rati
 """
 
 
-localrules:
-    check_round,  # seconds, between two stages that compute
-
-
 use rule sample_rationales as sample_round with:
     input:
         train="results/data/{dataset}/train.parquet",
@@ -109,6 +105,7 @@ rule check_round:
         "results/logs/check_round/{dataset}/{model}/{method}/seed-{seed}/round-{round}.log",
     benchmark:
         "results/benchmarks/check_round/{dataset}/{model}/{method}/seed-{seed}/round-{round}.tsv"
+    localrule: True  # seconds, between two stages that compute
     conda:
         "../envs/data.yaml"
     params:

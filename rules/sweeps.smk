@@ -7,10 +7,6 @@ OUTPUT  results/sweeps/{dataset}/{model}/{method}/trial-{trial}/seed-{seed}/ (as
 """
 
 
-localrules:
-    choose_settings,  # seconds, between two stages that compute
-
-
 rule try_settings:
     """Train one adapter with the settings of one trial; a numerical failure is an outcome."""
     input:
@@ -30,8 +26,9 @@ rule try_settings:
         method=one_of(GRIDS),
     conda:
         "../envs/train.yaml"
-    threads: config["hardware"]["processes"]
+    threads: TRAINING_CORES
     resources:
+        **SPREAD,
         gpu=TRAINING_GPUS,
     params:
         code=code("try_settings.py"),
@@ -91,6 +88,7 @@ rule choose_settings:
         "results/benchmarks/choose_settings/{dataset}/{model}/{method}.tsv"
     wildcard_constraints:
         method=one_of(GRIDS),
+    localrule: True  # seconds, between two stages that compute
     conda:
         "../envs/report.yaml"
     params:

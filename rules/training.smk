@@ -31,15 +31,16 @@ rule train:
         "results/benchmarks/train/{dataset}/{model}/{method}/seed-{seed}.tsv"
     conda:
         "../envs/train.yaml"
-    threads: config["hardware"]["processes"]
+    threads: TRAINING_CORES
     resources:
+        **SPREAD,
         gpu=TRAINING_GPUS,
     params:
         code=code("train_{trainer}.py"),
-        trainer=trainer_of,
+        script=script_of_method,
         settings=settings_of_method,
         lora=config["lora"],
         hardware=TRAINING_HARDWARE,
         shared=shared_of_method,
     script:
-        "../workflow/scripts/train_{params.trainer}.py"
+        "../workflow/family.py"

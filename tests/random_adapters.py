@@ -8,6 +8,7 @@ from workflow.lib.records import Problem
 HARDWARE = {
     "device": "cpu",
     "processes": 1,
+    "nodes": 1,
     "deepspeed": "none",
     "precision": "float32",
     "quantisation": "none",

@@ -363,6 +363,7 @@ def provenance() -> dict[str, Any]:
     """Return the content of provenance.json."""
     model = {"model": "tiny", "kind": "scratch", "repo": None, "revision": None, "manifest_sha256": "ab" * 32}
     return {
+        "release": "0.1.0",
         "commit": "c0ffee",
         "versions": {"torch": "2.13.0"},
         "platform": {"system": "Linux"},

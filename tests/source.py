@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow/scripts"
 HEAD = r"(?:use )?rule (\w+)(?: as (\w+) with)?:"
-# The script of these rules is named by a wildcard.
-FAMILIES = {"train_{params.trainer}.py": "train_*.py", "plot_{wildcards.figure}.py": "plot_*.py"}
+# Rules whose jobs name their scripts, which workflow/family.py runs.
+FAMILIES = {"train": "train_*.py", "plot": "plot_*.py"}
 # The environment of these rules depends on the study: its device, and what answers held-out problems.
 VLLM = ["../envs/vllm.yaml", "../envs/vllm-cpu.yaml"]
 ENVIRONMENTS = {
@@ -36,7 +36,7 @@ class Rule:
     def scripts(self) -> list[Path]:
         """Return the scripts that the rule runs: several where a wildcard names the script."""
         name = Path(self.directives["script"].strip().strip('"')).name
-        return sorted(SCRIPTS.glob(FAMILIES.get(name, name)))
+        return sorted(SCRIPTS.glob(FAMILIES[self.used] if name == "family.py" else name))
 
     def environments(self) -> list[Path]:
         """Return the conda files of the environments that the rule may run in."""

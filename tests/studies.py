@@ -13,10 +13,11 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+CLOUD = Path(sys.prefix) / "cloud"  # where `make environment` puts the packages of envs/cloud.lock.txt
 CANARIES = {
     name: f"canary-{name.lower()}-0123456789" for name in ("OPENAI_API_KEY", "HF_TOKEN", "WANDB_API_KEY")
 }
-COPIED = ("Snakefile", "rules", "workflow", "config", "envs", "profiles", "slurm", "tests")
+COPIED = ("CITATION.cff", "Snakefile", "rules", "workflow", "config", "envs", "profiles", "slurm", "tests")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ LORA = {
 HARDWARE = {
     "device": "cpu",
     "processes": 1,
+    "nodes": 1,
     "deepspeed": "none",
     "precision": "float32",
     "quantisation": "none",

@@ -52,6 +52,11 @@ CASES = {
         "processes: 3",
         "methods.sft.batch_size: expected a multiple of hardware.micro_batch × hardware.processes (48)",
     ),
+    "more nodes than processes": (
+        "nodes: 1",
+        "nodes: 2",
+        "hardware.nodes: expected a divisor of hardware.processes (1), found 2.",
+    ),
     "processes and a method that draws its own answers": (
         "processes: 1\n",
         "processes: 2\n",

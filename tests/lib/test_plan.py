@@ -138,6 +138,18 @@ def test_a_rule_that_nobody_measured_is_unknown_and_not_free() -> None:
     assert row(told(job("plot")), "total") == ["1", "?", "-", "?", "-"]
 
 
+def test_jobs_count_under_their_own_names_in_another_workflow() -> None:
+    """It renames rules and has others; a job without a benchmark, as ``all``, costs nothing."""
+    ours = [job("train", dataset="logic", model="tiny", method="sft", seed="1"), job("plot")]
+    for one in ours:
+        one.rule.name = f"ours_{one.rule.name}"
+    other = job("train")
+    other.benchmark = "benchmarks/train.tsv"
+    lines = told(*ours, other, expected={"train": (36.0, 9.0), "plot": (72.0, 1.0)})
+    assert lines[0] == "Plan: 2 jobs, 1 trainings, 0 evaluations."
+    assert row(lines, "total")[:2] == ["2", "0.030"]
+
+
 def test_trials_of_a_sweep_count_as_trainings_and_evaluations() -> None:
     named = {"dataset": "logic", "model": "tiny", "method": "dpo", "trial": "0", "seed": "1"}
     study = demo_config()

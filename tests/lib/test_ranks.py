@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from tests.training import DPO, HARDWARE, SFT, job, write_rows
 from workflow.lib import ranks
-from workflow.lib.errors import ChildError, NumericalError, Preempted, error_of
+from workflow.lib.errors import ChildError, DependencyError, NumericalError, Preempted, error_of
 from workflow.lib.files import read_json
 from workflow.lib.parquet import rows_of
 from workflow.lib.records import Pair, SftRow
@@ -165,21 +165,64 @@ def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return put
 
 
+SRUN = """\
+#!{python}
+# Starts its tasks here, as srun does on nodes: each gets its number, signals, and the end of stdin.
+import os, signal, subprocess, sys, threading
+
+options = [word for word in sys.argv[1:] if word.startswith("--")]
+tasks = int(dict(word.split("=") for word in options if "=" in word)["--ntasks"])
+command = sys.argv[1 + len(options) :]
+started = [
+    subprocess.Popen(command, env={{**os.environ, "SLURM_NODEID": str(node)}}, stdin=subprocess.PIPE)
+    for node in range(tasks)
+]
+signal.signal(signal.SIGTERM, lambda number, frame: [task.send_signal(number) for task in started])
+
+
+def hand_on_the_end():
+    sys.stdin.read()
+    for task in started:
+        task.stdin.close()
+
+
+threading.Thread(target=hand_on_the_end, daemon=True).start()
+codes = [task.wait() for task in started]
+sys.exit(max(128 - code if code < 0 else code for code in codes))
+"""
+
+
+@pytest.fixture
+def srun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make this process one of a SLURM job whose nodes are all this machine."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "srun").write_text(SRUN.format(python=sys.executable))
+    (folder / "srun").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+
+
 @pytest.mark.slow
 def test_a_signal_stops_all_ranks_at_the_same_step_and_they_go_on_from_it(
-    tmp_path: Path, tiny_llama: Path, scripted: Any
+    tmp_path: Path, tiny_llama: Path, scripted: Any, srun: None
 ) -> None:
-    """Rank 1 alone is told; both stop, one checkpoint is written, and the end is that of one process."""
+    """Rank 1 alone is told; both stop, one checkpoint is written, and the end is that of one process.
+
+    They stop on two nodes, on which ``srun`` starts a leader of each, and go on as two processes on one.
+    """
     scripted("self.state.global_step == 1 and number == '1' and os.kill(os.getpid(), signal.SIGTERM)")
     import_module("workflow.scripts.train_sft").main(
         **given("sft", tmp_path, tiny_llama, "whole", micro_batch=8)
     )
-    stopped = given("sft", tmp_path, tiny_llama, "stopped", micro_batch=4, processes=2)
+    stopped = given("sft", tmp_path, tiny_llama, "stopped", micro_batch=4, processes=2, nodes=2)
     with pytest.raises(Preempted) as caught:
-        ranks.run("train_hurt", stopped, 2)
+        ranks.run("train_hurt", stopped, 2, 2)
     assert caught.value.exit_code == 75
     assert [path.name for path in Path("work").rglob("checkpoint-*")] == ["checkpoint-2"]
-    import_module("workflow.scripts.train_sft").main(**stopped)
+    import_module("workflow.scripts.train_sft").main(
+        **stopped | {"hardware": {**stopped["hardware"], "nodes": 1}}
+    )
     check_same(outcome(tmp_path / "stopped"), outcome(tmp_path / "whole"))
 
 
@@ -190,7 +233,7 @@ def test_a_rank_that_is_killed_ends_the_others(
     monkeypatch.setattr(ranks, "GRACE", 2.0)
     scripted("number == '1' and os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(ChildError) as caught:
-        ranks.run("train_hurt", given("sft", tmp_path, tiny_llama, "a", micro_batch=4, processes=2), 2)
+        ranks.run("train_hurt", given("sft", tmp_path, tiny_llama, "a", micro_batch=4, processes=2), 2, 1)
     assert caught.value.exit_code == 137
     assert not (tmp_path / "a").exists() and not alive(tmp_path)
 
@@ -199,9 +242,8 @@ def test_a_rank_that_is_killed_ends_the_others(
 def test_ranks_end_with_their_launcher(tmp_path: Path, tiny_llama: Path, scripted: Any) -> None:
     """The launcher is killed outright: nobody is left who goes on training or writes."""
     scripted("__import__('time').sleep(60)")
-    program = (
-        "import json, sys\nfrom workflow.lib import ranks\nranks.run('train_hurt', json.load(sys.stdin), 2)"
-    )
+    program = "import json, sys\nfrom workflow.lib import ranks\n"
+    program += "ranks.run('train_hurt', json.load(sys.stdin), 2, 1)"
     environment = {**os.environ, "PYTHONPATH": f"{ranks.ROOT}{os.pathsep}{os.environ['PYTHONPATH']}"}
     with subprocess.Popen(
         [sys.executable, "-c", program], env=environment, stdin=subprocess.PIPE
@@ -213,6 +255,27 @@ def test_ranks_end_with_their_launcher(tmp_path: Path, tiny_llama: Path, scripte
         assert len(alive(tmp_path)) == 2
         launcher.send_signal(signal.SIGKILL)
     wait_for(lambda: not alive(tmp_path))
+
+
+def test_a_leader_ends_its_ranks_when_another_one_tells_of_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They might wait for the lost ones for ever: they are killed when the grace is over."""
+    monkeypatch.setattr(ranks, "GRACE", 0.3)
+    store = ranks.TCPStore(ranks.HOST, 0, is_master=True, wait_for_workers=False)
+    waiting = [subprocess.Popen(["sleep", "60"])]
+    store.set(ranks.FAILED, "5")
+    assert ranks._watch(waiting, store) == 0  # nobody here is to blame
+    assert waiting[0].returncode == -signal.SIGKILL
+
+
+def test_nodes_take_a_slurm_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    with pytest.raises(DependencyError, match="this is no SLURM job"):
+        ranks._on_each_node(2, 1)
+
+
+def test_what_slurm_is_asked_for_is_one_task_a_node(srun: None) -> None:
+    command = ranks._on_each_node(2, 8)
+    assert command[:5] == ["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--cpus-per-task=8"]
 
 
 def alive(folder: Path) -> list[int]:

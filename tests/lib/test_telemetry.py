@@ -18,7 +18,7 @@ from workflow.lib.telemetry import (
     weights_in,
 )
 
-CPU = {"device": "cpu", "precision": "float32"}
+CPU = {"device": "cpu", "precision": "float32", "nodes": 1}
 
 
 def test_report():
@@ -96,10 +96,13 @@ def test_use_of_the_device(monkeypatch: pytest.MonkeyPatch):
     meter._training = 2.0
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda i: "NVIDIA H200")
-    cuda = {"device": "cuda", "precision": "bfloat16"}
+    cuda = {"device": "cuda", "precision": "bfloat16", "nodes": 1}
     costs = meter.report(tokens=1, samples=1, flops=395.6e12, hardware=cuda)
     assert costs["mfu"] == pytest.approx(0.1)
     assert costs["gpu_hours"] == pytest.approx(2 * costs["seconds_total"] / 3600)
+    twice = meter.report(tokens=1, samples=1, flops=395.6e12, hardware={**cuda, "nodes": 2})
+    assert twice["mfu"] == pytest.approx(0.05) and twice["energy_kwh"] is None
+    assert twice["gpu_hours"] == pytest.approx(4 * twice["seconds_total"] / 3600)
     assert peak_flops(cuda) == 1978e12 and peak_flops({**cuda, "precision": "float32"}) == 134e12
     assert peak_flops({**cuda, "device": "cpu"}) is None
     monkeypatch.setattr("torch.cuda.get_device_name", lambda i: ["NVIDIA H200", "NVIDIA H200 MIG 1g.18gb"][i])

@@ -77,7 +77,7 @@ def test_processes_share_the_global_batch(tmp_path: Path, tiny_llama: Path):
 
 @pytest.mark.parametrize(
     ("seen", "processes", "told"),
-    [(0, 1, "hardware.device is cuda, but no GPU"), (1, 2, "hardware.processes is 2, but 1 GPUs are seen")],
+    [(0, 1, "hardware.device is cuda, but no GPU"), (1, 2, "hardware.processes is 2 per node, but 1 GPUs")],
 )
 def test_a_gpu_for_every_process(seen: int, processes: int, told: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: seen > 0)

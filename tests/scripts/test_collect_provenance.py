@@ -21,6 +21,7 @@ def run(tmp_path, repository, **changes):
     write_json(tmp_path / "manifest.json", {"model": "tiny", "digest": "cd"})
     write_json(tmp_path / "run.json", RUN | {"started": "now", "seconds_total": 3.5} | changes)
     write_json(tmp_path / "scores.json", {"results": {}, "plumbline": {"method": "dpo", "n": 12}})
+    (repository / "CITATION.cff").write_text("title: Plumbline\nversion: 1.2.3\n")
     collect_provenance.main(
         manifests=[str(tmp_path / "manifest.json")],
         runs=[str(tmp_path / "run.json")],
@@ -48,6 +49,7 @@ def test_facts_of_manifests_runs_and_scores(tmp_path):
     assert found["scores"] == [scores]
     assert found["versions"]["scipy"] == version("scipy")
     assert found["config"] == CONFIG
+    assert found["release"] == "1.2.3"
 
 
 def test_times_of_a_run_change_no_byte(tmp_path):

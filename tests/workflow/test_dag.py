@@ -145,9 +145,16 @@ def test_judges_stand_between_what_they_read_and_what_reads_them(tmp_path, by, h
     }
 
 
-def test_a_training_asks_for_a_gpu_and_a_core_per_process(tmp_path):
+@pytest.mark.parametrize(
+    ("processes", "nodes", "asked_for"),
+    [
+        (2, 1, {"threads: 2", "gpu=2"}),
+        (4, 2, {"threads: 2", "gpu=4", "nodes=2", "mpi=srun", "tasks=2", "slurm_extra=--gpus-per-node=2"}),
+    ],
+)
+def test_a_training_asks_for_a_gpu_and_a_core_per_process(processes, nodes, asked_for, tmp_path):
     study = yaml.safe_load((ROOT / "config/studies/tinyllama-dpo.yaml").read_text())
-    study["hardware"] |= {"processes": 2, "deepspeed": "zero2"}
+    study["hardware"] |= {"processes": processes, "nodes": nodes, "deepspeed": "zero2"}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     command = [SNAKEMAKE, "--dry-run", "--cores", "4", "--snakefile", str(ROOT / "Snakefile")]
     command += ["--configfile", str(tmp_path / "study.yaml"), "--directory", str(tmp_path), "--forceall"]
@@ -157,7 +164,8 @@ def test_a_training_asks_for_a_gpu_and_a_core_per_process(tmp_path):
     asked = {name: [job for job in jobs if job.startswith(f"rule {name}:")] for name in ("train", "evaluate")}
     assert len(asked["train"]) == 2 * len(study["seeds"]) and asked["evaluate"]
     for job in asked["train"]:
-        assert "gpu=2" in job and "threads: 2" in job
+        assert {word for word in asked_for if word in job} == asked_for
+        assert ("nodes=" in job) == (nodes > 1)
     for job in asked["evaluate"]:
         assert "gpu=1" in job and "threads" not in job
 

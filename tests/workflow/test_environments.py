@@ -19,7 +19,8 @@ from tests.source import ROOT, modules, rules, with_imports
 
 TABLE = read_table()
 LOCKS = {name: pins_of(ROOT / f"envs/{name}.lock.txt") for name in TABLE["locks"]}
-CONDA = {name: env for name, env in TABLE["environments"].items() if env["lock"] != "dev"}
+ABOVE = {name for name, lock in TABLE["locks"].items() if "on_top_of" in lock}
+CONDA = {name: env for name, env in TABLE["environments"].items() if env["lock"] not in ABOVE}
 # Packages that a rule needs although no line of ours imports them.
 UNSEEN = {
     "accelerate": "transformers' Trainer runs on it",
@@ -64,6 +65,11 @@ def test_dev_adds_to_either_lock_and_changes_nothing() -> None:
     shared = LOCKS["dev"].keys() & LOCKS["cuda"].keys()
     assert shared == {"bitsandbytes"}
     assert all(LOCKS["dev"][package] == LOCKS["cuda"][package] for package in shared)
+
+
+def test_what_stands_beside_changes_nothing_either() -> None:
+    assert not LOCKS["cloud"].keys() & (LOCKS["cpu"].keys() | LOCKS["cuda"].keys() | LOCKS["dev"].keys())
+    assert build.BESIDE <= ABOVE
 
 
 def test_conda_files_are_the_ones_in_the_table() -> None:

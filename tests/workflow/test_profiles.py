@@ -16,8 +16,7 @@ from tests.studies import SNAKEMAKE, demo_config
 
 SITE: dict[str, Any] = yaml.safe_load((ROOT / "slurm/site.yaml").read_text())
 DEFAULT: dict[str, Any] = yaml.safe_load((ROOT / "profiles/default/config.yaml").read_text())
-LOCAL = set(re.findall(r"^    (\w+),", "".join(p.read_text() for p in (ROOT / "rules").glob("*.smk")), re.M))
-LOCAL &= {rule.name for rule in rules()}
+LOCAL = {rule.name for rule in rules() if "localrule" in rule.directives}
 
 
 def slurm(folder: Path, monkeypatch: pytest.MonkeyPatch, **site: object) -> dict[str, Any]:

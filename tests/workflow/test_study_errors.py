@@ -43,4 +43,4 @@ def test_the_flagship_is_replaced_and_not_merged(tmp_path):
     # the plan is judged in the folder of the study: ten trainings like the one that took an hour there
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("training ")]
     assert line.split()[1:3] == ["10", "10.0"]
-    assert "Jobs judged by earlier runs here 10, by presets 61." in done.stderr
+    assert "Jobs judged by earlier runs here 10, by presets 63." in done.stderr

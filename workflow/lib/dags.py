@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+BENCHMARKS = "results/benchmarks"
+
 
 class Job(Protocol):
     """The part of a Snakemake job that a plan and the journal of reasons need."""
@@ -26,3 +28,8 @@ class Dag(Protocol):
 
     def reason(self, job: Job) -> Any:
         """Return why, as text with the files in question."""
+
+
+def rule_of(job: Job) -> str:
+    """Return what the rule of a job is called here, whatever another workflow calls it; "" if not ours."""
+    return str(job.benchmark).partition(f"{BENCHMARKS}/")[2].partition("/")[0].removesuffix(".tsv")

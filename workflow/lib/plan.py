@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from workflow.lib.dags import Dag, Job
+from workflow.lib.dags import Dag, Job, rule_of
 from workflow.lib.estimates import Estimator
 from workflow.lib.fetches import Fetch, fetches_of, in_words, size_of
 from workflow.lib.workloads import WORKLOADS, UnknownError, Work
@@ -121,7 +121,7 @@ class Judge:
 
     def cost(self, job: Job) -> Cost:
         """Return what ``job`` takes."""
-        rule, gpus = str(job.rule.name), float(getattr(job.resources, "gpu", 0))
+        rule, gpus = rule_of(job), float(getattr(job.resources, "gpu", 0))
         work = self._work(job)
         seconds = self._seconds(job, work, gpus)
         return Cost(
@@ -134,7 +134,7 @@ class Judge:
 
     def _work(self, job: Job) -> Work | None:
         """Return what ``job`` has to do; ``None`` where it does no such work, or nobody knows how much."""
-        rule = str(job.rule.name)
+        rule = rule_of(job)
         if rule not in WORKLOADS:
             return None
         try:
@@ -152,7 +152,7 @@ class Judge:
         if teacher is None:
             return ""
         answers = self._estimator.sizes.asked(teacher, THOUSAND * teacher["samples"])
-        usd, most = self._estimator.dollars(str(job.rule.name), job.wildcards.teacher, answers)
+        usd, most = self._estimator.dollars(rule_of(job), job.wildcards.teacher, answers)
         return f"; {'at most' if most else 'about'} {usd:.2f} dollars for each thousand of them"
 
     def _api(self, job: Job) -> dict[str, Any] | None:
@@ -162,7 +162,7 @@ class Judge:
         return found if found["kind"] == "api" else None
 
     def _seconds(self, job: Job, work: Work | None, gpus: float) -> Amount:
-        rule, teacher = str(job.rule.name), self._api(job)
+        rule, teacher = rule_of(job), self._api(job)
         found = self._estimator.earlier.seconds_of(rule, str(job.benchmark))
         if found is not None:
             self.by[EARLIER] += 1
@@ -186,7 +186,7 @@ class Judge:
 
     def _megabytes(self, job: Job, work: Work | None, gpus: float) -> Amount:
         """Return what the job wrote last time, or what it may write."""
-        rule = str(job.rule.name)
+        rule = rule_of(job)
         written = [size_of(path) for path in map(Path, map(str, job.output)) if path.exists()]
         fetched = fetches_of(rule, job.wildcards, self._study)
         if written or fetched:
@@ -211,20 +211,21 @@ def plan_summary(dag: Dag, expected: Mapping[str, tuple[float, float]], estimato
     """Return the lines that end a dry run: trainings, evaluations, the table by stage, and fetches.
 
     Args:
-        dag: Snakemake's graph of jobs.
+        dag: Snakemake's graph of jobs; those of another workflow, around this one, do not count.
         expected: Seconds and MB per job by rule, for jobs without a GPU that never ran here.
         estimator: Judges jobs that compute with models or ask APIs.
     """
-    jobs = [job for job in dag.jobs if job.benchmark and dag.needrun(job)]
+    ours = [job for job in dag.jobs if rule_of(job)]
+    jobs = [job for job in ours if dag.needrun(job)]
     if not jobs:
         return "Plan: nothing to do."
-    counts = Counter(str(job.rule.name) for job in jobs)
+    counts = Counter(rule_of(job) for job in jobs)
     trainings, evaluations = (sum(counts[rule] for rule in rules) for rules in (TRAININGS, EVALUATIONS))
     judge, study = Judge(expected, estimator), dict(estimator.sizes.study)
     costs = [(Path(str(job.rule.snakefile)).stem, judge.cost(job)) for job in jobs]
     totals = {stage: sum((cost for of, cost in costs if of == stage), Cost()) for stage in STAGES}
     stages = {stage: total for stage, total in totals.items() if total.jobs}
-    found = [fetch for job in jobs for fetch in fetches_of(str(job.rule.name), job.wildcards, study)]
+    found = [fetch for job in jobs for fetch in fetches_of(rule_of(job), job.wildcards, study)]
     return "\n".join(
         [
             f"Plan: {len(jobs)} jobs, {trainings} trainings, {evaluations} evaluations.",

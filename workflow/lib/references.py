@@ -157,6 +157,9 @@ def _wrong_hardware(config: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
     for keys, batch in values_at(config, "methods.*.batch_size"):
         if batch % (passes * processes):
             yield keys, f"expected a multiple of {told} ({passes * processes}), found {batch}"
+    if processes % hardware["nodes"]:
+        told = f"expected a divisor of hardware.processes ({processes}), found {hardware['nodes']}."
+        yield ("hardware", "nodes"), f"{told} Fix: give every node as many processes."
     alone = [name for name, about in config["methods"].items() if about["learns_from"] == "prompts"]
     if alone and (processes > 1 or hardware["deepspeed"] != "none"):
         key = "processes" if processes > 1 else "deepspeed"

@@ -67,6 +67,7 @@ def provenance_view(facts: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]])
         return Provenance()
     versions = {"Package": list(facts["versions"]), "Version": [str(v) for v in facts["versions"].values()]}
     short = {
+        "Release of Plumbline": facts["release"],
         "Commit": facts["commit"],
         "Settings (SHA-256)": facts["config_sha256"],
         "Platform": " ".join(map(str, facts["platform"].values())),

@@ -54,13 +54,13 @@ def peak_gpu_mib() -> float:
 
 
 def peak_flops(hardware: Mapping[str, Any]) -> float | None:
-    """Return the FLOP/s of all visible devices together; ``None`` where a device is not in the table."""
+    """Return the FLOP/s of the devices of all nodes together; ``None`` where one here is not in the table."""
     if hardware["device"] != "cuda":
         return None
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     if not names or not all(name in PEAK_FLOPS for name in names):
         return None
-    return sum(PEAK_FLOPS[name][hardware["precision"]] for name in names)
+    return sum(PEAK_FLOPS[name][hardware["precision"]] for name in names) * int(hardware["nodes"])
 
 
 def flops_per_token(model: Any) -> float:
@@ -123,8 +123,9 @@ class Meter:
         ended = time.time()
         total = ended - self._started
         now = energy_used()
-        joules = None if now is None or self._energy is None else now - self._energy
-        gpus = torch.cuda.device_count() if hardware["device"] == "cuda" else 0
+        here_alone = hardware["nodes"] == 1  # nobody reads the counters of other nodes
+        joules = now - self._energy if here_alone and now is not None and self._energy is not None else None
+        gpus = torch.cuda.device_count() * hardware["nodes"] if hardware["device"] == "cuda" else 0
         peak = peak_flops(hardware)
         return {
             "seconds_total": total,

@@ -185,7 +185,8 @@ def in_ranks(main: Callable[..., None]) -> Callable[..., None]:
         if ranks.within() or not needs_ranks(given["hardware"]):
             main(**given)
         else:
-            ranks.run(f"train_{family(given['method'])}", given, given["hardware"]["processes"])
+            hardware = given["hardware"]
+            ranks.run(f"train_{family(given['method'])}", given, hardware["processes"], hardware["nodes"])
 
     return start
 
@@ -198,13 +199,13 @@ def begin(kind: type[Kind], given: Mapping[str, Any]) -> tuple[Job, Kind]:
     settings = read_settings(kind, job.settings, f"methods.{job.method}")
     check_installed(job.shared["trackers"])
     _check_parents(job)
-    processes = job.hardware["processes"]
+    processes = job.hardware["processes"] // job.hardware["nodes"]  # on this node
     _check_devices(job.hardware["device"], processes)
     if needs_ranks(job.hardware) and not ranks.within():
         raise DataError(f"hardware.processes: '{job.method}' runs in one process, without DeepSpeed.")
     torch.set_num_threads(max(1, job.threads // processes))
     if job.hardware["device"] == "cuda":
-        torch.cuda.set_device(ranks.rank())
+        torch.cuda.set_device(ranks.local_rank())
     huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True
     return job, settings
 
@@ -216,7 +217,8 @@ def _check_devices(device: str, processes: int) -> None:
         raise DependencyError("hardware.device is cuda, but no GPU is visible. Fix: ask for one, or set cpu.")
     if device == "cuda" and seen < processes:
         raise DependencyError(
-            f"hardware.processes is {processes}, but {seen} GPUs are seen. Fix: ask for more, or lower it."
+            f"hardware.processes is {processes} per node, but {seen} GPUs are seen. "
+            "Fix: ask for more, or lower it."
         )
 
 

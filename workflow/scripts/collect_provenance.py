@@ -66,6 +66,11 @@ def commit(repository: Path) -> str:
     return f"{head} with changes" if changed else head
 
 
+def release(repository: Path) -> str:
+    """Return the version of the last release that the workflow's files are of, or that came before them."""
+    return str(yaml.safe_load((repository / "CITATION.cff").read_text(encoding="utf-8"))["version"])
+
+
 def _git(repository: Path, *arguments: str) -> str:
     command = ["git", "-C", str(repository), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
@@ -101,6 +106,7 @@ def main(
     plain = json.loads(json.dumps(settings))
     write_text(config, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110))
     facts = {
+        "release": release(repository),
         "commit": commit(repository),
         "versions": versions(),
         "platform": {"system": platform.system(), "machine": platform.machine()},
