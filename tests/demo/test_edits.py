@@ -22,7 +22,8 @@ def once(*rules: str) -> Counter[str]:
 
 # From the end of the chain to its beginning: each line says what runs because of what stands above it, too.
 PAGE = once("render_report", "write_crate")
-TOLD = PAGE + once("collect_provenance", "write_methods", "check_results")  # these hold the whole config
+# These hold the whole config. The list of jobs is made after all other tables, and has a figure.
+TOLD = PAGE + once("collect_provenance", "write_methods", "check_results", "collect_jobs") + Counter(plot=1)
 FUNNEL = once("collect_funnel") + Counter(plot=1)
 READERS = once(
     *("estimate_scores", "compare_methods", "compare_subsets", "compare_categories", "rank_methods"),
@@ -91,7 +92,9 @@ EDITS = {
     "batch of the training": Edit(ALIGNED, "micro_batch: 8", "micro_batch: 16"),
     "batch of the evaluation": Edit(EVALUATED, "\n  evaluation_batch: 64", "\n  evaluation_batch: 128"),
     "batch of the noise floor": Edit(
-        AGAIN + once("estimate_noise") + TOLD, "evaluation_batch: 40}", "evaluation_batch: 48}"
+        AGAIN + once("estimate_noise") + TOLD,
+        "evaluation_batch: 40\n    backend",
+        "evaluation_batch: 48\n    backend",
     ),
     "seed of the evaluation": Edit(EVALUATED + AGAIN, "seed: 1235", "seed: 1234"),
     "task added": Edit(once("evaluate", "collect_baselines") + ANSWERED, f"  tasks:\n{TASK}", "  tasks:\n"),
@@ -138,10 +141,14 @@ EDITS = {
         "workflow/tasks/puzzlebench/puzzlebench.yaml", once("evaluate") + ANSWERED, "# edited"
     ),
     "page": appended("workflow/report/report.html.j2", PAGE, "<!-- edited -->"),
-    "style": appended("workflow/report/figures.mplstyle", Counter(plot=14) + PAGE, "font.size: 8"),
+    "style": appended("workflow/report/figures.mplstyle", Counter(plot=15) + PAGE, "font.size: 8"),
     # code
     "one figure": appended("workflow/scripts/plot_costs.py", once("plot") + PAGE),
-    "figures": appended("workflow/lib/figures.py", Counter(plot=14, pack_samples=1, write_methods=1) + PAGE),
+    # Names of methods, as the samples, the methods and the lanes of jobs have them too.
+    "figures": appended(
+        "workflow/lib/figures.py",
+        Counter(plot=15) + once("pack_samples", "write_methods", "collect_jobs", "check_results") + PAGE,
+    ),
     "module of training": appended("workflow/lib/rollouts.py", Counter(train=2) + TRAINED),  # of PPO
 }
 
