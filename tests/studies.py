@@ -27,13 +27,11 @@ class Study:
     root: Path
     configfiles: tuple[str, ...]
 
-    def run(
-        self, *options: str, expect: int = 0, profile: str | None = None, path: str = os.environ["PATH"]
-    ) -> str:
+    def run(self, *options: str, expect: int = 0, profile: str | None = None, path: str | None = None) -> str:
         """Run Snakemake in the clone, on two cores or as a profile says, and return everything it said."""
         where = ["--profile", profile] if profile else ["--cores", "2"]
         command = [str(SNAKEMAKE), *where, "--configfile", *self.configfiles, *options]
-        environment = {**os.environ, **CANARIES, "PATH": path}
+        environment = {**os.environ, **CANARIES, "PATH": path or os.environ["PATH"]}
         done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env=environment)
         assert done.returncode == expect, done.stdout[-4000:] + done.stderr[-8000:]
         return done.stdout + done.stderr

@@ -55,5 +55,5 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Twin:
         return Twin(study, [])
     write_site(study)
     with cluster() as slurm:
-        study.run("--jobs", str(os.cpu_count()), profile="slurm", path=slurm.path)
+        study.run("--jobs", str(2 * (os.cpu_count() or 1)), profile="slurm", path=slurm.path)
         return Twin(study, slurm.jobs())

@@ -41,7 +41,7 @@ def test_that_covers_text_adapters_scores_and_figures(demo, twin):
         "model.safetensors": 11,  # the base and the adapters
         "curves.parquet": 10,
         "shard-0.jsonl": 1,
-        "logicbench_sampled.json": 12,  # base, four methods and the reward model, two seeds
+        "logicbench_sampled.json": 13,  # base, four methods and the reward model, two seeds; and the index
         "accuracy.svg": 1,
         "accuracy.pdf": 1,
         "accuracy.png": 1,

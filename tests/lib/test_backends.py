@@ -14,7 +14,7 @@ from workflow.lib.errors import DependencyError, IntegrityError
 from workflow.lib.evaluation import Job, Policy, Scored, TaskSettings, asked_of, score
 from workflow.lib.files import write_json
 from workflow.lib.harness import read_task
-from workflow.lib.models import load_tokenizer
+from workflow.lib.models import context_of, load_tokenizer
 from workflow.lib.parquet import write_parquet
 from workflow.lib.records import Problem, table
 
@@ -78,7 +78,7 @@ class Engine:
             "tiny",
             {f.name: f for f in folders},
             load_tokenizer(snapshot),
-            HARDWARE,
+            HARDWARE | {"max_model_len": 4096},  # more than the model can
             chat=True,
         )
 
@@ -155,3 +155,7 @@ def test_a_backend_that_says_something_else_stops_the_job(
     swapped = {"a": engine.policies["b"]}  # transformers loads b under the key a, the engine has a there
     with pytest.raises(IntegrityError, match=r"task 't', b, seed 1: of 2 problems .* differ by \d"):
         list(score(job, read_task(job.definition[0], 0), swapped))
+
+
+def test_the_engine_reads_no_more_than_the_model_can(engine: Engine) -> None:
+    assert engine.vllm.lm.max_length == context_of(engine.snapshot) == 256

@@ -14,9 +14,13 @@ from workflow.scripts.check import main
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def elsewhere(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "")
+    for name in ("XDG_CACHE_HOME", "HF_HOME"):  # a line for each
+        monkeypatch.setenv(name, str(tmp_path_factory.mktemp(name)))
 
 
 def check(study: dict[str, Any]) -> None:

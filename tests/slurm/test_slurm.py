@@ -200,7 +200,7 @@ def test_a_driver_that_was_killed_is_followed_by_another(slurm: Cluster, small: 
 def test_gpus_are_asked_for_by_the_rules_that_compute(
     slurm: Cluster, tiny_llama: Path, tmp_path: Path
 ) -> None:
-    study = write_study(tmp_path, tiny_llama, device="cuda", vllm_tensor_parallel=2)
+    study = write_study(tmp_path, tiny_llama, device="cuda", vllm_tensor_parallel=2, vllm_memory_fraction=0.5)
     results = study.root / "runs/gpu/results"  # as README.md runs another study from the same clone
     results.parent.mkdir(parents=True)
     (study.root / "results").rename(results)

@@ -15,7 +15,10 @@ def check(folder: Path, study: dict[str, Any], *options: str) -> subprocess.Comp
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     command = [SNAKEMAKE, "check", "--snakefile", ROOT / "Snakefile", "--directory", folder, "--cores", "1"]
     command += ["--configfile", folder / "study.yaml", *options]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OPENAI_API_KEY": ""}
+    caches = {name: str(folder / name) for name in ("XDG_CACHE_HOME", "HF_HOME")}  # a line for each
+    for place in caches.values():
+        Path(place).mkdir(exist_ok=True)
+    environment = {**os.environ, **caches, "HF_HUB_OFFLINE": "1", "OPENAI_API_KEY": ""}
     return subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, env=environment)
 
 

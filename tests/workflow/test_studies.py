@@ -23,6 +23,7 @@ from workflow.lib.records import GivenPair, Pair, Passage, Problem, Prompt, SftR
 
 pytestmark = pytest.mark.demo
 CPU = {"device": "cpu", "micro_batch": 4, "vllm_memory_fraction": 0.0, "vllm_tensor_parallel": 1}
+CPU |= {"vllm_kv_cache_mib": 128}
 SIZES = {"epochs": 1, "batch_size": 4, "max_length": 1024, "max_new_tokens": 8, "updates": 1}
 
 

@@ -22,7 +22,7 @@ from workflow.lib.errors import DependencyError
 from workflow.lib.files import digest_of
 from workflow.lib.harness import language_model
 from workflow.lib.lora import SETTINGS, WEIGHTS, read_adapter
-from workflow.lib.models import load_base
+from workflow.lib.models import context_of, load_base
 from workflow.lib.policies import active, load_policies, logit_change
 
 COMPILED = "work/vllm"  # folder where vLLM may leave what it compiled
@@ -126,6 +126,7 @@ class Vllm:
         kind = _seeded_vllm()
         options = engine_options(hardware)
         options.pop("tensor_parallel_size", None)  # this job has one GPU
+        options["max_model_len"] = min(options["max_model_len"], context_of(snapshot))
         files = {
             key: [str(folder / name) for name in (WEIGHTS, SETTINGS)] for key, folder in adapters.items()
         }

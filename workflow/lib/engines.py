@@ -73,6 +73,9 @@ def lora_options(*adapters: Adapter) -> dict[str, Any]:
 def logprob_change(llm: Any, prompt: Sequence[int], lora: Any) -> float:
     """Return the largest change of a log-probability after ``prompt`` that an adapter makes, nats.
 
+    An engine tells the likeliest tokens only. One that is among them on one side alone counts as the last of
+    them on the other, so that the change may be larger than what is returned.
+
     Args:
         llm: The engine, a ``vllm.LLM``.
         prompt: Tokens.
@@ -82,8 +85,9 @@ def logprob_change(llm: Any, prompt: Sequence[int], lora: Any) -> float:
         IntegrityError: There is none, or it is not finite.
     """
     before, after = _following(llm, prompt, None), _following(llm, prompt, lora)
-    same = after.keys() & before.keys()
-    change = max((abs(after[token] - before[token]) for token in same), default=math.inf)
+    last = min(before.values()), min(after.values())
+    pairs = [(before.get(t, last[0]), after.get(t, last[1])) for t in before.keys() | after.keys()]
+    change = max(abs(one - other) for one, other in pairs)
     whole = all(map(math.isfinite, after.values()))
     if not whole or (change == 0.0 and after.keys() == before.keys()):
         raise IntegrityError(

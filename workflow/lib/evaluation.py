@@ -20,7 +20,7 @@ from workflow.lib.files import digest_of, read_json, sha256, write_json
 from workflow.lib.given import asking
 from workflow.lib.harness import Task, build, on_rows, read_task, run
 from workflow.lib.lora import SETTINGS, WEIGHTS
-from workflow.lib.models import load_tokenizer
+from workflow.lib.models import context_of, load_tokenizer
 from workflow.lib.parquet import write_parquet
 from workflow.lib.prompts import PromptFile
 from workflow.lib.records import Passage, Problem, Sample, load, table
@@ -182,7 +182,7 @@ def spots(
             name = key if policy.adapter else None
             _, samples = asked.answers(backend, name, job.seed)
             with backend.answering(name, job.seed):
-                reads = job.hardware["max_model_len"] - 2
+                reads = min(job.hardware["max_model_len"], context_of(job.snapshot)) - 2
                 found[key] = spot_of(
                     samples, asked.prompts.seen, backend.lm, told[key] if told else None, reads
                 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -41,6 +42,12 @@ def load_tokenizer(snapshot: str | Path) -> PreTrainedTokenizerBase:
         raise DataError(f"{snapshot}: the tokenizer has neither padding nor EOS. Fix: add one to the model.")
     check_contract(tokenizer, str(snapshot))
     return tokenizer
+
+
+def context_of(snapshot: str | Path) -> int:
+    """Return how many tokens the model in ``snapshot`` can read, as its configuration says."""
+    config = AutoConfig.from_pretrained(snapshot, local_files_only=True, trust_remote_code=False)
+    return int(config.get_text_config().max_position_embeddings)
 
 
 def load_base(snapshot: str | Path, hardware: Mapping[str, Any]) -> PreTrainedModel:
