@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from workflow.lib.files import sha256
+
 ROOT = Path(__file__).parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 CLOUD = Path(sys.prefix) / "cloud"  # where `make environment` puts the packages of envs/cloud.lock.txt
@@ -18,6 +20,14 @@ CANARIES = {
     name: f"canary-{name.lower()}-0123456789" for name in ("OPENAI_API_KEY", "HF_TOKEN", "WANDB_API_KEY")
 }
 COPIED = ("CITATION.cff", "Snakefile", "rules", "workflow", "config", "envs", "profiles", "slurm", "tests")
+
+# What tells of time, memory or versions; everything else must repeat.
+TIMED = (
+    *("logs/", "benchmarks/", "analysis/costs", "analysis/efficiency", "analysis/provenance"),
+    *("analysis/timeline", "analysis/resources", "figures/timeline"),
+    *("figures/costs", "figures/efficiency", "report.html", "ro-crate"),
+)
+TIMED_NAMES = ("run.json", ".snakemake_timestamp", "checks.json")
 
 
 @dataclass(frozen=True)
@@ -85,3 +95,11 @@ def clone_with(folder: Path, study: dict[str, Any]) -> Study:
     made = clone(folder, "config/study.yaml")
     (folder / "config/study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     return made
+
+
+def digests(study: Study) -> dict[str, str]:
+    """Return the digest of every result that must be the same each time, by its path."""
+    root = study.root / "results"
+    names = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    kept = [n for n in names if not n.startswith(TIMED) and not n.endswith(TIMED_NAMES)]
+    return {name: sha256(root / name) for name in kept}

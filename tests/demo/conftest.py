@@ -54,6 +54,6 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Twin:
         study.run()
         return Twin(study, [])
     write_site(study)
-    with cluster() as slurm:
-        study.run("--jobs", str(2 * (os.cpu_count() or 1)), profile="slurm", path=slurm.path)
+    with cluster(2 * (os.cpu_count() or 1)) as slurm:  # not all at once on a small machine
+        study.run(profile="slurm", path=slurm.path)
         return Twin(study, slurm.jobs())

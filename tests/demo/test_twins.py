@@ -9,24 +9,11 @@ from collections import Counter
 import pytest
 
 from tests.slurm.cluster import missing
+from tests.slurm.drivers import megabytes
+from tests.studies import digests
 from workflow.lib.files import sha256
 
 pytestmark = pytest.mark.demo
-
-# What tells of time, memory or versions; everything else must repeat.
-TIMED = (
-    *("logs/", "benchmarks/", "analysis/costs", "analysis/efficiency", "analysis/provenance"),
-    *("analysis/timeline", "analysis/resources", "figures/timeline"),
-    *("figures/costs", "figures/efficiency", "report.html", "ro-crate"),
-)
-TIMED_NAMES = ("run.json", ".snakemake_timestamp", "checks.json")
-
-
-def digests(study) -> dict[str, str]:
-    root = study.root / "results"
-    names = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    kept = [n for n in names if not n.startswith(TIMED) and not n.endswith(TIMED_NAMES)]
-    return {name: sha256(root / name) for name in kept}
 
 
 def test_same_seeds_same_bytes(demo, twin):
@@ -67,3 +54,12 @@ def test_the_whole_demo_goes_through_slurm_and_each_job_once(twin):
     places = [job["StdOut"].rpartition("/")[0] for job in twin.jobs]
     alone = [place for place in places if "/rule_" in place]
     assert len(set(alone)) == len(alone)  # none was tried twice
+
+
+@pytest.mark.slurm
+@pytest.mark.skipif(bool(missing()), reason=f"no {', '.join(missing())}: make system")
+def test_a_group_asks_for_what_one_of_its_jobs_needs(twin):
+    """Its jobs run one after another: more cores would be idle."""
+    groups = [job for job in twin.jobs if "/group_" in job["StdOut"]]
+    assert groups and {job["NumCPUs"] for job in groups} == {"1"}
+    assert {megabytes(job) for job in groups if "/group_analysis" in job["StdOut"]} == {2000}

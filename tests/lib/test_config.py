@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from workflow.lib.balance import CONTROLS
 from workflow.lib.config import load_schema, read_nodes, study_problems
@@ -34,6 +35,10 @@ def told(tmp_path: Path, old: str, new: str) -> list[str]:
 )
 def test_shipped_studies_are_sound(study):
     assert study_problems(yaml.safe_load(study.read_text()), SCHEMA, [study], ROOT) == []
+
+
+def test_the_schema_is_one():
+    Draft202012Validator.check_schema(SCHEMA)
 
 
 DUELS = "{by: tiny, prompt: better, task: logicbench_greedy, temperature: 0.0, problems: 40}"

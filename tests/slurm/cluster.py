@@ -25,6 +25,7 @@ DAEMONS = ("munged", "slurmctld", "slurmd")
 COMMANDS = ("sbatch", "srun", "squeue", "scancel", "sinfo", "scontrol", "sacct", "sacctmgr", "sshare")
 PLACES = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 GPUS = 2
+CPUS = 32
 DEVICES = ("/dev/null", "/dev/zero")  # for one who may not make any: GPUs are character devices
 PATIENCE = 60.0  # seconds until the node must be idle
 # Not as on a cluster: a requeued job starts once its old credential has expired, and one that was told to end
@@ -67,7 +68,7 @@ JobAcctGatherParams=OverMemoryKill,UsePss
 AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/finished.txt
-NodeName={host} NodeAddr=127.0.0.1 CPUs=32 RealMemory=512000 Gres=gpu:demo:{gpus} State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=512000 Gres=gpu:demo:{gpus} State=UNKNOWN
 PartitionName=short Nodes={host} Default=YES MaxTime=120 State=UP
 PartitionName=long Nodes={host} MaxTime=1440 State=UP
 PartitionName=gpu Nodes={host} MaxTime=2880 State=UP
@@ -162,7 +163,7 @@ class Cluster:
         raise RuntimeError(f"SLURM's node is not idle after {PATIENCE:.0f} s\n{logs}")
 
 
-def write_files(folder: Path) -> None:
+def write_files(folder: Path, cpus: int) -> None:
     """Write configuration, key, GPUs and commands of a cluster into ``folder``."""
     for name in ("state", "spool", "bin"):
         (folder / name).mkdir()
@@ -172,6 +173,7 @@ def write_files(folder: Path) -> None:
         "user": getuser(),
         "folder": folder,
         "gpus": GPUS,
+        "cpus": cpus,
     }
     (folder / "slurm.conf").write_text(CONFIGURATION.format(controller=controller, worker=worker, **names))
     devices = ",".join(gpu_devices(folder))
@@ -196,12 +198,12 @@ def gpu_devices(folder: Path) -> list[str]:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Bring a cluster up, and take it and its jobs down again."""
+def cluster(cpus: int = CPUS) -> Iterator[Cluster]:
+    """Bring a cluster up whose node claims ``cpus`` cores, and take it and its jobs down again."""
     with tempfile.TemporaryDirectory(prefix="slurm-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # munge wants to be sure that nobody else writes above its socket
-        write_files(folder)
+        write_files(folder, cpus)
         made = Cluster(folder, {})
         try:
             for daemon in DAEMONS:

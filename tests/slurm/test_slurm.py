@@ -157,7 +157,7 @@ def slurm_log(slurm: Cluster, rule: str) -> str:
 
 
 def test_one_job_that_never_works_takes_no_other_along(slurm: Cluster, small: Study, suffered: int) -> None:
-    assert attempts(slurm, CANCELLED) == [("CANCELLED", 2000 * n, 10 * n, "short") for n in (1, 2, 3)]
+    assert attempts(slurm, CANCELLED) == [("CANCELLED", 2000 * n, 2 * n, "short") for n in (1, 2, 3)]
     assert suffered == 1
     assert all((small.root / target).exists() for target in TARGETS)
     assert not (small.root / FIGURE).exists()
