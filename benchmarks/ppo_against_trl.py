@@ -2,9 +2,9 @@
 
 ``python benchmarks/ppo_against_trl.py`` does everything: it puts TRL 1.12.0 (the last with a PPOTrainer) into
 a folder of its own under ``work/``, without touching this environment, whose torch, transformers and PEFT
-both sides share; makes a random Llama and trains a reward model on it that likes digits; then trains with
-either side in turn, each run in a process of its own, and scores both sides' adapters with the same code. It
-prints the table of README.md: medians over the runs.
+both sides share; trains a small Llama to answer with 4 to 24 characters and a reward model on it that likes
+digits; then trains with either side in turn, each run in a process of its own, and scores both sides'
+adapters with the same code. It prints the table of README.md: medians over the runs.
 
 Same on both sides: base, LoRA, reward model, prompts, batch, epochs, learning rate and its schedule, response
 length, temperature, price of divergence, clipping, GAE. Each is used as its authors mean it to be: TRL with a
@@ -32,7 +32,7 @@ LORA = {
     "r": 8,
     "alpha": 16,
     "dropout": 0.0,
-    "target_modules": "all-linear",
+    "target_modules": ["q_proj", "v_proj"],
     "rank_stabilised": False,
     "dora": False,
 }
@@ -47,9 +47,11 @@ HARDWARE = {
     **{"processes": 1, "nodes": 1, "micro_batch": 32, "gradient_checkpointing": False},
 }
 BATCH, EPOCHS, LONGEST, LEARNING_RATE, PRICE = 32, 2, 24, 3.0e-3, 0.05
+EOS_PENALTY = 1.0  # score that a response loses which has not ended
 SPECIAL = ["<|end|>", "<|user|>", "<|assistant|>", "<|pad|>"]
 SAMPLES = 512  # responses by which an adapter is scored
 HIDDEN, LAYERS = 128, 4
+BASE_STEPS, REWARD_STEPS = 300, 150
 WARM = 2  # updates at the start that are not timed
 KEPT = 5  # updates from one adapter that is scored to the next
 LEVELS = (5, 10, 20, 30)  # nats per response at which rewards are compared
@@ -65,6 +67,12 @@ def tokenizer_in(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder / "base")
+
+
+def digits_in(folder: Path) -> list[int]:
+    """Return the tokens that are digits."""
+    found: list[int] = tokenizer_in(folder).encode("0123456789")
+    return found
 
 
 def prompts(folder: Path) -> list[list[int]]:
@@ -115,12 +123,52 @@ def make_task(folder: Path) -> None:
         **sizes,
     )
     LlamaForCausalLM(config).save_pretrained(folder / "base")
-    train_reward(folder)
+    generator = torch.Generator().manual_seed(2)
+    train_base(folder, generator)
+    train_reward(folder, generator)
 
 
-def train_reward(folder: Path) -> None:
-    """Train a reward model to prefer texts with more digits."""
+def answers(digits: list[int], shares: list[float], generator: Any) -> list[list[int]]:
+    """Return one answer of 4 tokens to the longest for each of ``shares``: how many of them are digits."""
     import torch
+
+    told = []
+    for share in shares:
+        length = int(torch.randint(3, LONGEST, (1,), generator=generator))
+        plain = torch.randint(4, 100, (length,), generator=generator)
+        chosen = torch.tensor(digits)[torch.randint(10, (length,), generator=generator)]
+        told.append(
+            [*torch.where(torch.rand(length, generator=generator) < share, chosen, plain).tolist(), 0]
+        )
+    return told
+
+
+def train_base(folder: Path, generator: Any) -> None:
+    """Train the base to answer with some characters and to end: what PPO starts from ends its answers."""
+    import torch
+    from torch.nn.functional import cross_entropy
+    from transformers import AutoModelForCausalLM
+
+    from workflow.lib.packing import pack
+
+    model, asked = AutoModelForCausalLM.from_pretrained(folder / "base"), prompts(folder)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for _ in range(BASE_STEPS):
+        shares = (0.5 * torch.rand(len(asked), generator=generator)).tolist()
+        packed = pack(asked, answers(digits_in(folder), shares, generator), 3)
+        logits = model(input_ids=packed.ids).logits[:, :-1]
+        loss = cross_entropy(logits[packed.mask], packed.ids[:, 1:][packed.mask])
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(folder / "base")
+    print(f"base: loss {float(loss.detach()):.3f} after {BASE_STEPS} steps", file=sys.stderr)
+
+
+def train_reward(folder: Path, generator: Any) -> None:
+    """Train a reward model to prefer answers of which more are digits."""
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
 
     from workflow.lib.adapters import attach
     from workflow.lib.losses import bradley_terry
@@ -129,32 +177,29 @@ def train_reward(folder: Path) -> None:
     scorer = load_scorer(folder / "base", HARDWARE, pad=3, seed=1)
     model = attach(scorer, LORA, [], task="SEQ_CLS", seed=1)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
-    generator = torch.Generator().manual_seed(2)
-    digits = torch.zeros(100, dtype=torch.bool)
-    digits[tokenizer_in(folder).encode("0123456789")] = True
-    asked = torch.tensor(prompts(folder)[10])
-    for _ in range(150):
-        share = torch.rand(2, 16, 1, generator=generator)
-        drawn = torch.where(
-            torch.rand(2, 16, LONGEST, generator=generator) < share,
-            torch.nonzero(digits)[torch.randint(10, (2, 16, LONGEST), generator=generator)].squeeze(-1),
-            torch.randint(4, 100, (2, 16, LONGEST), generator=generator),
-        )
-        counts = digits[drawn].sum(-1)
-        rows = torch.cat([asked.expand(2, 16, -1), drawn, torch.zeros(2, 16, 1, dtype=torch.long)], dim=-1)
-        scores = model(input_ids=rows.flatten(0, 1)).logits.reshape(2, 16)
-        sign = torch.sign(counts[0] - counts[1])
+    digits, asked = digits_in(folder), prompts(folder)
+
+    def rows(shares: list[float]) -> tuple[Any, Any]:
+        told = answers(digits, shares, generator)
+        counts = torch.tensor([sum(token in digits for token in row) / len(row) for row in told])
+        picked = torch.randint(len(asked), (len(told),), generator=generator).tolist()
+        whole = [torch.tensor(asked[i] + row) for i, row in zip(picked, told, strict=True)]
+        return pad_sequence(whole, batch_first=True, padding_value=3), counts
+
+    for _ in range(REWARD_STEPS):
+        ids, counts = rows(torch.rand(32, generator=generator).tolist())
+        scores = model(input_ids=ids, attention_mask=(ids != 3).long()).logits.reshape(2, 16)
+        sign = torch.sign(counts[:16] - counts[16:])
         loss = bradley_terry(sign * scores[0], sign * scores[1]).mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    with torch.no_grad():  # scores of random answers get a standard deviation of 1
-        drawn = torch.randint(4, 100, (256, LONGEST), generator=generator)
-        rows = torch.cat([asked.expand(256, -1), drawn, torch.zeros(256, 1, dtype=torch.long)], dim=-1)
+    with torch.no_grad():  # scores of answers without a wish for digits get a standard deviation of 1
+        ids, _ = rows([0.0] * 256)
         head = dict(model.named_parameters())["base_model.model.score.modules_to_save.default.weight"]
-        head.div_(model(input_ids=rows).logits.std())
+        head.div_(model(input_ids=ids, attention_mask=(ids != 3).long()).logits.std())
     model.save_pretrained(folder / "reward")
-    print(f"reward model: loss {float(loss.detach()):.3f} after 150 steps", file=sys.stderr)
+    print(f"reward model: loss {float(loss.detach()):.3f} after {REWARD_STEPS} steps", file=sys.stderr)
 
 
 # --- the two sides ----------------------------------------------------------------------------------------
@@ -187,7 +232,7 @@ def ours(folder: Path, out: Path, seed: int, updates: int) -> dict[str, Any]:
         },
         **{"max_new_tokens": LONGEST, "temperature": 1.0, "kl_coefficient": PRICE, "kl_estimator": "k1"},
         **{"kl_control": {"kind": "fixed"}, "clip_range": 0.2, "value_clip_range": 0.2, "value_weight": 0.1},
-        **{"gamma": 1.0, "gae_lambda": 0.95, "missing_eos_penalty": 0.0, "centre_scores": False},
+        **{"gamma": 1.0, "gae_lambda": 0.95, "missing_eos_penalty": EOS_PENALTY, "centre_scores": False},
         alarms={
             **{"most_kl": 1e9, "least_entropy": 0.0, "least_length": 0.0, "most_length": 1e9},
             "most_repetition": 1.0,
@@ -254,7 +299,7 @@ def theirs(folder: Path, out: Path, seed: int, updates: int) -> dict[str, Any]:
         response_length=LONGEST,
         temperature=1.0,
         stop_token="eos",
-        missing_eos_penalty=None,
+        missing_eos_penalty=EOS_PENALTY,
         kl_coef=PRICE,
         learning_rate=LEARNING_RATE,
         use_cpu=True,
@@ -303,7 +348,7 @@ def score(folder: Path, adapter: Path | None) -> dict[str, float]:
     import torch
 
     from workflow.lib.losses import kl_k3
-    from workflow.lib.rollouts import pack
+    from workflow.lib.packing import pack
 
     crew, reward = crew_in(folder, adapter)
     head = torch.nn.Linear(HIDDEN, 1)

@@ -8,13 +8,14 @@ from peft import PeftModel
 from torch import tensor
 
 from tests.training import HARDWARE, LORA, REWARD, job, parent, write_rows
+from workflow.lib import rollouts
 from workflow.lib.adapters import attach
 from workflow.lib.errors import IntegrityError
 from workflow.lib.models import load_base, load_scorer, load_tokenizer
 from workflow.lib.packing import pack
 from workflow.lib.records import Pair
 from workflow.lib.rollouts import REWARD as REWARD_NAME
-from workflow.lib.rollouts import VALUE, Crew, cut
+from workflow.lib.rollouts import VALUE, Crew, cut, drawn_at
 from workflow.scripts import train_reward
 
 EOS, PAD, USER, ASSISTANT = 0, 0, 1, 2
@@ -80,6 +81,41 @@ def test_what_sampling_records_is_what_a_whole_pass_computes(crew: Crew):
     torch.testing.assert_close(sampled.entropy, entropy, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(sampled.values, values, rtol=1e-4, atol=1e-4)
     assert len(entropy) == sum(map(len, sampled.responses))
+
+
+def test_rows_that_have_ended_leave_without_a_trace(crew: Crew, monkeypatch: pytest.MonkeyPatch):
+    """Whoever stays draws the same tokens, whether or not the others are still computed."""
+    value = torch.nn.Linear(crew.base.config.hidden_size, 1)
+    push = 4.0 * torch.nn.functional.one_hot(tensor(EOS), crew.base.config.vocab_size)
+    crew._head.register_forward_hook(lambda head, given, logits: logits + push)
+    computed: list[int] = []
+    crew._trunk.register_forward_hook(lambda *hooked: computed.append(len(hooked[-1].last_hidden_state)))
+    told, rows = [], []
+    for crowded in (0.99, -1.0):  # each row leaves once it has ended; none does
+        monkeypatch.setattr(rollouts, "CROWDED", crowded)
+        draw = torch.Generator().manual_seed(3)
+        told.append(
+            crew.sample(PROMPTS * 4, value, longest=12, temperature=1.0, eos=EOS, pad=PAD, generator=draw)
+        )
+        rows.append(computed.copy())
+        computed.clear()
+    fewer, all_of_them = told
+    lengths = [len(response) for response in fewer.responses]
+    assert min(lengths) < 3 and max(lengths) == 12
+    assert rows[0] == [sum(length > step for length in lengths) for step in range(12)]
+    assert rows[1] == [16] * 12
+    assert fewer.responses == all_of_them.responses
+    for name in ("logps", "entropy", "values"):
+        torch.testing.assert_close(getattr(fewer, name), getattr(all_of_them, name), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("chance", "token"), [(0.0, 0), (0.1999, 0), (0.2, 2), (0.6999, 2), (0.7, 3), (1.0 - 2.0**-53, 3)]
+)
+def test_a_token_is_drawn_where_the_probabilities_pass_the_chance(chance: float, token: int):
+    """Sums 0.2, 0.2, 0.7, 1, 1: neither the second nor the last token has any probability."""
+    weights = torch.tensor([[0.2, 0.0, 0.5, 0.3, 0.0]], dtype=torch.float64)
+    assert drawn_at(weights, torch.tensor([[chance]], dtype=torch.float64)).tolist() == [[token]]
 
 
 def test_the_reference_of_a_new_policy_is_the_base_and_stays_it(crew: Crew, reward: list[str]):

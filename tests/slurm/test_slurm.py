@@ -142,11 +142,11 @@ def test_a_cancelled_training_goes_on_from_its_checkpoint(
 
 def test_a_job_that_was_killed_asks_for_more(slurm: Cluster, small: Study, suffered: int) -> None:
     (killed, *_), *rest = attempts(slurm, SHORT_OF_MEMORY)
-    assert killed in ("FAILED", "CANCELLED", "OUT_OF_MEMORY") and rest == [("COMPLETED", 8000, 240, "long")]
+    assert killed in ("FAILED", "CANCELLED", "OUT_OF_MEMORY") and rest == [("COMPLETED", 8000, 80, "short")]
     assert "exceeded memory limit" in slurm_log(slurm, SHORT_OF_MEMORY)
     assert attempts(slurm, SHORT_OF_TIME) == [
         ("TIMEOUT", 4000, 1, "short"),
-        ("COMPLETED", 8000, 120, "short"),
+        ("COMPLETED", 8000, 40, "short"),
     ]
     assert "DUE TO TIME LIMIT" in slurm_log(slurm, SHORT_OF_TIME)
 

@@ -56,7 +56,7 @@ def test_each_attempt_asks_for_more_up_to_what_the_site_has(
     assert of_attempts(train, "runtime") == [720, 1000, 1000]
     plot = profile["set-resources"]["plot"]
     assert of_attempts(plot, "mem_mb") == [2000, 4000, 6000]
-    assert of_attempts(plot, "runtime") == [10, 20, 30]
+    assert of_attempts(plot, "runtime") == [2, 4, 6]
 
 
 def test_every_key_of_the_site_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
 from workflow.lib.adapters import TRAINED, attach, load_weights, lora_config
-from workflow.lib.decoding import roomy_cache
+from workflow.lib.decoding import CROWDED, roomy_cache
 from workflow.lib.errors import IntegrityError
 from workflow.lib.packing import Packed
 
@@ -54,6 +55,7 @@ class Crew:
         """
         self.base = base
         self.model: PeftModel = attach(base, lora, start, task="CAUSAL_LM", seed=seed)
+        self.recomputes = False
         self._reference = REFERENCE if start else None
         self._heads: dict[str, Tensor] = {}
         self._listeners: dict[str, Callable[[Tensor], None]] = {}
@@ -110,6 +112,7 @@ class Crew:
 
     def recompute_activations(self) -> None:
         """Save memory in training mode at the price of a second forward pass."""
+        self.recomputes = True
         self.base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
     def _add(self, name: str, config: LoraConfig, path: str) -> dict[str, Tensor]:
@@ -119,6 +122,7 @@ class Crew:
     def _settle(self) -> None:
         """Activate the policy, without dropout: the ratio must be 1 where nothing was learnt."""
         self.model.set_adapter(TRAINED)
+        self._layers = [m for m in self.model.modules() if isinstance(m, BaseTunerLayer)]
         for module in self.model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
@@ -130,23 +134,31 @@ class Crew:
         """Let ``adapter``, or the bare base, answer within the block, without gradients."""
         with torch.no_grad():
             if adapter is None:
-                with self.model.disable_adapter():
-                    yield
-                return
-            self.model.set_adapter(adapter, inference_mode=True)
+                for layer in self._layers:
+                    layer.enable_adapters(enabled=False)
+            else:
+                self._put_on(adapter, inference_mode=True)
             try:
                 yield
             finally:
-                self.model.set_adapter(TRAINED)
+                if adapter is None:
+                    for layer in self._layers:
+                        layer.enable_adapters(enabled=True)
+                self._put_on(TRAINED)
 
     @contextmanager
     def learning(self, adapter: str) -> Iterator[None]:
         """Let ``adapter`` answer within the block, with gradients; go backward within it, too."""
-        self.model.set_adapter(adapter)
+        self._put_on(adapter)
         try:
             yield
         finally:
-            self.model.set_adapter(TRAINED)
+            self._put_on(TRAINED)
+
+    def _put_on(self, adapter: str, inference_mode: bool = False) -> None:
+        """Activate ``adapter`` in its layers alone; PEFT looks through the whole model, more than once."""
+        for layer in self._layers:
+            layer.set_adapter(adapter, inference_mode=inference_mode)
 
     def states(self, ids: Tensor) -> Tensor:
         """Return the last hidden states of the active adapter, (B, T, H), for rows packed to the right."""
@@ -210,7 +222,7 @@ class Crew:
         pad: int,
         generator: torch.Generator,
     ) -> Sampled:
-        """Sample one response of the policy per prompt, with keys and values cached.
+        """Sample one response of the policy per prompt, with keys and values cached; who has ended leaves.
 
         Args:
             prompts: Token ids, packed to the left here.
@@ -225,34 +237,58 @@ class Crew:
         flipped = [torch.tensor(prompt[::-1]) for prompt in prompts]
         ids = pad_sequence(flipped, batch_first=True, padding_value=pad).flip(1).to(device)
         lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)[:, None]
-        seen = torch.arange(ids.shape[1], device=device)[None] >= ids.shape[1] - lengths
-        position = (seen.long().cumsum(1) - 1).clamp(min=0)
-        cache = roomy_cache(self.base.config, ids.shape[1] + longest)
-        ended = torch.zeros(len(prompts), dtype=torch.bool, device=device)
-        drawn: list[Tensor] = []
-        told: list[Tensor] = []
-        while len(drawn) < longest and not ended.all():
+        width = ids.shape[1]
+        seen = (torch.arange(width + longest, device=device)[None] >= width - lengths).long()
+        position = (seen[:, :width].cumsum(1) - 1).clamp(min=0)
+        shape = (len(prompts), longest, 1)
+        chances = torch.rand(shape, generator=generator, device=device, dtype=torch.float64)
+        cache = roomy_cache(self.base.config, width + longest)
+        rows = torch.arange(len(prompts), device=device)  # that are still computed
+        ended = torch.zeros_like(rows, dtype=torch.bool)
+        drawn = ids.new_full((len(prompts), longest), pad)
+        told = torch.zeros(len(prompts), longest, 3, device=device)
+        for step in range(longest):
+            going = float((~ended).float().mean())
+            if not going:
+                break
+            if going <= CROWDED and not self.base._is_stateful:
+                stay = (~ended).nonzero()[:, 0]
+                cache.batch_select_indices(stay)
+                rows, ended, ids, position = rows[stay], ended[stay], ids[stay], position[stay]
             states = self._trunk(
                 input_ids=ids,
-                attention_mask=seen.long(),
+                attention_mask=seen[rows, : width + step],
                 position_ids=position,
                 past_key_values=cache,
                 use_cache=True,
-            ).last_hidden_state
-            distribution = torch.log_softmax(self._head(states[:, -1]).float() / temperature, dim=-1)
-            token = torch.multinomial(distribution.exp(), 1, generator=generator)
+            ).last_hidden_state[:, -1]
+            distribution = torch.log_softmax(self._head(states).float() / temperature, dim=-1)
+            token = drawn_at(distribution.exp(), chances[rows, step])
             logp = distribution.gather(-1, token)
             entropy = -(distribution.exp() * distribution).sum(-1, keepdim=True)
-            told.append(torch.cat([logp, entropy, value(states[:, -1].float())], dim=1))
-            drawn.append(token[:, 0].masked_fill(ended, pad))
-            ended |= drawn[-1] == eos
-            ids, position = drawn[-1][:, None], position[:, -1:] + 1
-            seen = torch.cat([seen, torch.ones_like(seen[:, :1])], dim=1)
-        responses = [cut(row, eos) for row in torch.stack(drawn, dim=1).tolist()]
+            told[rows, step] = torch.cat([logp, entropy, value(states.float())], dim=1)
+            drawn[rows, step] = token[:, 0].masked_fill(ended, pad)
+            ended |= token[:, 0] == eos
+            ids, position = token, position[:, -1:] + 1
+        responses = [cut(row, eos) for row in drawn.tolist()]
         ends = torch.tensor([len(response) for response in responses], device=device)[:, None]
-        within = torch.arange(len(drawn), device=device)[None] < ends
-        logps, entropies, values = torch.stack(told, dim=1)[within].unbind(dim=-1)
+        within = torch.arange(longest, device=device)[None] < ends
+        logps, entropies, values = told[within].unbind(dim=-1)
         return Sampled(responses, logps, entropies, values)
+
+
+def drawn_at(distribution: Tensor, chance: Tensor) -> Tensor:
+    """Return each row's token, (B, 1), at which its probabilities, (B, V), add up to more than ``chance``.
+
+    So a row's token depends on its own distribution and its own number, (B, 1), from [0, 1), and not on which
+    other rows are drawn at the same time (inversion sampling; Devroye 1986, chapter III.2). A token without
+    any probability is never drawn.
+    """
+    passed = distribution.double().cumsum(-1)
+    whole = passed[:, -1:].contiguous()
+    return torch.minimum(
+        torch.searchsorted(passed, chance * whole, right=True), torch.searchsorted(passed, whole)
+    )
 
 
 def cut(row: list[int], eos: int) -> list[int]:
