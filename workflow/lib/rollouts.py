@@ -271,10 +271,8 @@ class Crew:
             ended |= token[:, 0] == eos
             ids, position = token, position[:, -1:] + 1
         responses = [cut(row, eos) for row in drawn.tolist()]
-        ends = torch.tensor([len(response) for response in responses], device=device)[:, None]
-        within = torch.arange(longest, device=device)[None] < ends
-        logps, entropies, values = told[within].unbind(dim=-1)
-        return Sampled(responses, logps, entropies, values)
+        parts = [numbers[: len(response)] for numbers, response in zip(told, responses, strict=True)]
+        return Sampled(responses, *torch.cat(parts).unbind(dim=-1))
 
 
 def drawn_at(distribution: Tensor, chance: Tensor) -> Tensor:
