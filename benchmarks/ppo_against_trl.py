@@ -320,7 +320,10 @@ def theirs(folder: Path, out: Path, seed: int, updates: int) -> dict[str, Any]:
         value_model=value,
         train_dataset=Dataset.from_list([{"input_ids": ids} for ids in prompts(folder)]),
         peft_config=LoraConfig(
-            r=LORA["r"], lora_alpha=LORA["alpha"], target_modules="all-linear", task_type="CAUSAL_LM"
+            r=LORA["r"],
+            lora_alpha=LORA["alpha"],
+            target_modules=LORA["target_modules"],
+            task_type="CAUSAL_LM",
         ),
         callbacks=[Timer()],
     )
