@@ -152,10 +152,11 @@ def train_base(folder: Path, generator: Any) -> None:
     from workflow.lib.packing import pack
 
     model, asked = AutoModelForCausalLM.from_pretrained(folder / "base"), prompts(folder)
+    digits = digits_in(folder)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for _ in range(BASE_STEPS):
         shares = (0.5 * torch.rand(len(asked), generator=generator)).tolist()
-        packed = pack(asked, answers(digits_in(folder), shares, generator), 3)
+        packed = pack(asked, answers(digits, shares, generator), 3)
         logits = model(input_ids=packed.ids).logits[:, :-1]
         loss = cross_entropy(logits[packed.mask], packed.ids[:, 1:][packed.mask])
         loss.backward()
@@ -168,11 +169,11 @@ def train_base(folder: Path, generator: Any) -> None:
 def train_reward(folder: Path, generator: Any) -> None:
     """Train a reward model to prefer answers of which more are digits."""
     import torch
-    from torch.nn.utils.rnn import pad_sequence
 
     from workflow.lib.adapters import attach
     from workflow.lib.losses import bradley_terry
     from workflow.lib.models import load_scorer
+    from workflow.lib.packing import pack
 
     scorer = load_scorer(folder / "base", HARDWARE, pad=3, seed=1)
     model = attach(scorer, LORA, [], task="SEQ_CLS", seed=1)
@@ -183,8 +184,7 @@ def train_reward(folder: Path, generator: Any) -> None:
         told = answers(digits, shares, generator)
         counts = torch.tensor([sum(token in digits for token in row) / len(row) for row in told])
         picked = torch.randint(len(asked), (len(told),), generator=generator).tolist()
-        whole = [torch.tensor(asked[i] + row) for i, row in zip(picked, told, strict=True)]
-        return pad_sequence(whole, batch_first=True, padding_value=3), counts
+        return pack([asked[i] for i in picked], told, 3).ids, counts
 
     for _ in range(REWARD_STEPS):
         ids, counts = rows(torch.rand(32, generator=generator).tolist())

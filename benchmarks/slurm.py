@@ -18,27 +18,22 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.machine import headline  # noqa: E402
-from tests.slurm.cluster import cluster  # noqa: E402
-from tests.slurm.drivers import write_site  # noqa: E402
+from tests.slurm.drivers import run_whole  # noqa: E402
 from tests.studies import Study, clone, digests  # noqa: E402
 
 
-def locally(folder: Path, config: str) -> tuple[Study, float, int]:
-    """Run a study on this machine; return it, its seconds, and that no job was a cluster's."""
-    study = clone(folder, config)
-    begun = time.perf_counter()
+def locally(study: Study) -> int:
+    """Run a study on this machine; return that no job was a cluster's."""
     study.run("--cores", str(os.cpu_count()))
-    return study, time.perf_counter() - begun, 0
+    return 0
 
 
-def by_slurm(folder: Path, config: str) -> tuple[Study, float, int]:
-    """Run a study by the profile that ships; return it, its seconds and the number of SLURM's jobs."""
-    study = clone(folder, config)
-    write_site(study)
-    with cluster(2 * (os.cpu_count() or 1)) as slurm:
-        begun = time.perf_counter()
-        study.run(profile="slurm", path=slurm.path)
-        return study, time.perf_counter() - begun, len(slurm.jobs())
+def by_slurm(study: Study) -> int:
+    """Run a study by the profile that ships, on a cluster that starts and ends; return its number of jobs."""
+    return len(run_whole(study))
+
+
+SIDES = {"local": locally, "slurm": by_slurm}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -47,17 +42,16 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--study", default="config/demo.yaml")
     parser.add_argument("--repeats", type=int, default=1)
     chosen = parser.parse_args(arguments)
-    sides = {
-        "local": lambda folder: locally(folder, chosen.study),
-        "slurm": lambda folder: by_slurm(folder, chosen.study),
-    }
-    seconds: dict[str, list[float]] = {side: [] for side in sides}
+    seconds: dict[str, list[float]] = {side: [] for side in SIDES}
     submitted: dict[str, int] = {}
     made: dict[str, str] | None = None
     for _ in range(chosen.repeats):
-        for side, run in sides.items():
+        for side, run in SIDES.items():
             with tempfile.TemporaryDirectory() as folder:
-                study, taken, submitted[side] = run(Path(folder) / "clone")
+                study = clone(Path(folder) / "clone", chosen.study)
+                begun = time.perf_counter()
+                submitted[side] = run(study)
+                taken = time.perf_counter() - begun
                 found = digests(study)
             if made is not None and found != made:
                 raise SystemExit(f"{side}: another run made other bytes")

@@ -1,6 +1,7 @@
 """A teacher behind the API on loopback, its problems, and a process of its own to kill."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -108,7 +109,7 @@ def start(folder: Path, given: dict[str, Any], **environment: str) -> "subproces
     return subprocess.Popen(
         command,
         cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": root, "TEACHER_KEY": KEY, **environment},
+        env={"PATH": os.defpath, "PYTHONPATH": root, "TEACHER_KEY": KEY, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,6 +1,5 @@
 """Real runs of Snakemake, each made once per session in a clone of its own."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.cluster import cluster, missing
-from tests.slurm.drivers import write_site
+from tests.slurm.cluster import missing
+from tests.slurm.drivers import run_whole
 from tests.studies import Study, clone
 
 
@@ -53,7 +52,4 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Twin:
     if missing():
         study.run()
         return Twin(study, [])
-    write_site(study)
-    with cluster(2 * (os.cpu_count() or 1)) as slurm:  # not all at once on a small machine
-        study.run(profile="slurm", path=slurm.path)
-        return Twin(study, slurm.jobs())
+    return Twin(study, run_whole(study))

@@ -14,6 +14,7 @@ from tests.studies import digests
 from workflow.lib.files import sha256
 
 pytestmark = pytest.mark.demo
+on_slurm = pytest.mark.skipif(bool(missing()), reason=f"no {', '.join(missing())}: make system")
 
 
 def test_same_seeds_same_bytes(demo, twin):
@@ -45,7 +46,7 @@ def test_seeds_matter(demo):
 
 
 @pytest.mark.slurm
-@pytest.mark.skipif(bool(missing()), reason=f"no {', '.join(missing())}: make system")
+@on_slurm
 def test_the_whole_demo_goes_through_slurm_and_each_job_once(twin):
     names = Counter(job["StdOut"].split("/slurm/")[1].split("/")[0] for job in twin.jobs)
     assert {job["JobState"] for job in twin.jobs} == {"COMPLETED"}
@@ -57,7 +58,7 @@ def test_the_whole_demo_goes_through_slurm_and_each_job_once(twin):
 
 
 @pytest.mark.slurm
-@pytest.mark.skipif(bool(missing()), reason=f"no {', '.join(missing())}: make system")
+@on_slurm
 def test_a_group_asks_for_what_one_of_its_jobs_needs(twin):
     """Its jobs run one after another: more cores would be idle."""
     groups = [job for job in twin.jobs if "/group_" in job["StdOut"]]

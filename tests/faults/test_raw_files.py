@@ -5,6 +5,7 @@ import re
 import shutil
 import stat
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -199,11 +200,12 @@ def tar_of(path: Path, *members: tuple[str, bytes], kind: bytes = tarfile.REGTYP
 GOOD = ("good.jsonl", b"{}\n")
 ZEROS = ("zeros.jsonl", bytes(20_000_000))  # a thousandth of it when compressed
 OUTSIDE = "paths that stay inside"
+ELSEWHERE = str(Path(tempfile.gettempdir(), "evil.jsonl"))
 ONLY = "files and folders only"
 TRICKS: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "zip, parent": ("a.zip", lambda p: zip_of(p, GOOD, ("../evil.jsonl", b"x")), OUTSIDE),
     "zip, deep parent": ("a.zip", lambda p: zip_of(p, GOOD, ("d/../../evil.jsonl", b"x")), OUTSIDE),
-    "zip, absolute": ("a.zip", lambda p: zip_of(p, GOOD, ("/tmp/evil.jsonl", b"x")), OUTSIDE),
+    "zip, absolute": ("a.zip", lambda p: zip_of(p, GOOD, (ELSEWHERE, b"x")), OUTSIDE),
     "zip, backslash": ("a.zip", lambda p: zip_of(p, GOOD, ("..\\evil.jsonl", b"x")), OUTSIDE),
     "zip, link": ("a.zip", lambda p: zip_of(p, GOOD, ("l", b"/etc"), mode=stat.S_IFLNK | 0o777), ONLY),
     "zip, ratio": ("a.zip", lambda p: zip_of(p, GOOD, ZEROS), "at most"),
@@ -214,7 +216,7 @@ TRICKS: dict[str, tuple[str, Callable[[Path], None], str]] = {
         "every path once",
     ),
     "tar, parent": ("a.tar", lambda p: tar_of(p, GOOD, ("../evil.jsonl", b"x")), OUTSIDE),
-    "tar, absolute": ("a.tar.gz", lambda p: tar_of(p, GOOD, ("/tmp/evil.jsonl", b"x")), OUTSIDE),
+    "tar, absolute": ("a.tar.gz", lambda p: tar_of(p, GOOD, (ELSEWHERE, b"x")), OUTSIDE),
     "tar, symbolic link": ("a.tar", lambda p: tar_of(p, GOOD, ("l", b"/etc"), kind=tarfile.SYMTYPE), ONLY),
     "tar, hard link": ("a.tgz", lambda p: tar_of(p, GOOD, ("l", b"../../m"), kind=tarfile.LNKTYPE), ONLY),
     "tar, pipe": ("a.tar", lambda p: tar_of(p, GOOD, ("l", b""), kind=tarfile.FIFOTYPE), ONLY),
@@ -232,7 +234,7 @@ def test_an_archive_with_a_trick_is_refused_and_leaves_nothing(name: str, tmp_pa
         fetch(tmp_path, {"kind": "local", "path": str(tmp_path / "in"), "files": ["*"]})
     assert caught.value.exit_code == 2 and "\n" not in str(caught.value)
     assert on_disk(tmp_path) == {f"in/{file}", f"files/raw/{file}"}
-    assert not Path("/tmp/evil.jsonl").exists()
+    assert not Path(ELSEWHERE).exists()
 
 
 @pytest.mark.parametrize("file", ["a.zip", "a.tar", "a.tar.gz"])

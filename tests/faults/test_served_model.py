@@ -1,5 +1,6 @@
 """A real ``vllm serve`` on loopback as a teacher behind an API."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -43,7 +44,7 @@ def endpoint(tiny_llama: Path, vllm_cache: Path, tmp_path_factory: pytest.TempPa
     command += ["--max-model-len", "64", "--enforce-eager", "--no-enable-chunked-prefill"]
     command += ["--max-num-batched-tokens", "4096", "--kv-cache-memory-bytes", str(8 << 20)]
     settings = {"VLLM_CACHE_ROOT": str(vllm_cache), "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
-    settings |= {"OMP_NUM_THREADS": "1", "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(log.parent)}
+    settings |= {"OMP_NUM_THREADS": "1", "PATH": os.defpath, "HOME": str(log.parent)}
     with log.open("wb") as stream:
         process = subprocess.Popen(command, env=settings, stdout=stream, stderr=subprocess.STDOUT)
     try:

@@ -8,7 +8,7 @@ from peft import PeftModel
 from torch import tensor
 
 from tests.training import HARDWARE, LORA, REWARD, job, parent, write_rows
-from workflow.lib import rollouts
+from workflow.lib import decoding
 from workflow.lib.adapters import attach
 from workflow.lib.errors import IntegrityError
 from workflow.lib.models import load_base, load_scorer, load_tokenizer
@@ -92,7 +92,7 @@ def test_rows_that_have_ended_leave_without_a_trace(crew: Crew, monkeypatch: pyt
     crew._trunk.register_forward_hook(lambda *hooked: computed.append(len(hooked[-1].last_hidden_state)))
     told, rows = [], []
     for crowded in (0.99, -1.0):  # each row leaves once it has ended; none does
-        monkeypatch.setattr(rollouts, "CROWDED", crowded)
+        monkeypatch.setattr(decoding, "CROWDED", crowded)
         draw = torch.Generator().manual_seed(3)
         told.append(
             crew.sample(PROMPTS * 4, value, longest=12, temperature=1.0, eos=EOS, pad=PAD, generator=draw)

@@ -23,7 +23,8 @@ from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 COMMANDS = ("sbatch", "srun", "squeue", "scancel", "sinfo", "scontrol", "sacct", "sacctmgr", "sshare")
-PLACES = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+FOLDERS = os.environ["PATH"].split(os.pathsep)  # of ordinary users: daemons lie beside them
+PLACES = os.pathsep.join([*FOLDERS, *(str(Path(folder).with_name("sbin")) for folder in FOLDERS if folder)])
 GPUS = 2
 CPUS = 32
 DEVICES = ("/dev/null", "/dev/zero")  # for one who may not make any: GPUs are character devices
@@ -49,7 +50,7 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none
 MpiDefault=none
-MailProg=/bin/true
+MailProg={mailer}
 ReturnToService=2
 SlurmdParameters=config_overrides
 SelectType=select/cons_tres
@@ -174,6 +175,7 @@ def write_files(folder: Path, cpus: int) -> None:
         "folder": folder,
         "gpus": GPUS,
         "cpus": cpus,
+        "mailer": shutil.which("true"),
     }
     (folder / "slurm.conf").write_text(CONFIGURATION.format(controller=controller, worker=worker, **names))
     devices = ",".join(gpu_devices(folder))

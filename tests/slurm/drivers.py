@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.slurm.cluster import Cluster
+from tests.slurm.cluster import Cluster, cluster
 from tests.studies import SNAKEMAKE, Study, clone_with, demo_config, smaller
 from tests.training import write_rows
 from workflow.lib.records import SftRow
@@ -50,6 +50,14 @@ def write_study(folder: Path, snapshot: Path, **hardware: object) -> Study:
 def write_site(study: Study) -> None:
     """Put what is particular to the cluster of the tests where the profile that ships looks for it."""
     (study.root / "slurm/site.yaml").write_text(yaml.safe_dump(SITE))
+
+
+def run_whole(study: Study) -> list[dict[str, str]]:
+    """Run a study by the profile that ships, on a cluster of its own; return SLURM's records of its jobs."""
+    write_site(study)
+    with cluster(2 * (os.cpu_count() or 1)) as slurm:  # not all at once on a small machine
+        study.run(profile="slurm", path=slurm.path)
+        return slurm.jobs()
 
 
 @contextmanager

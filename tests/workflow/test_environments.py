@@ -1,6 +1,7 @@
 """One table of versions, and all that is made from it: conda files, locks, the environment of make."""
 
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -207,14 +208,14 @@ def test_an_environment_whose_imports_fail_is_told(tmp_path: Path, monkeypatch: 
         build.warm(tmp_path, "cpu")
     build.warm(tmp_path, "dev")
     (tmp_path / "bin/python").unlink()
-    (tmp_path / "bin/python").symlink_to("/bin/false")
+    (tmp_path / "bin/python").symlink_to(str(shutil.which("false")))
     with pytest.raises(build.BuildError, match="cannot be imported: exit code 1"):
         build.warm(tmp_path, "cpu")
 
 
 def test_pip_that_fails_is_told(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/python").symlink_to("/bin/false")
+    (tmp_path / "bin/python").symlink_to(str(shutil.which("false")))
     with pytest.raises(build.BuildError, match=r"cpu\.lock\.txt.*PIP_EXTRA_INDEX_URL.*LOCK=cuda"):
         build.install_lock(tmp_path, "cpu")
 

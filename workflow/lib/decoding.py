@@ -67,6 +67,21 @@ def roomy_cache(config: PreTrainedConfig, room: int) -> DynamicCache:
     return cache
 
 
+def without_ended(cache: DynamicCache, ended: Tensor, *of_rows: Tensor) -> tuple[Tensor, ...]:
+    """Return ``ended`` and tensors without the rows that have ended, once enough have; so loses the cache.
+
+    Args:
+        cache: Keys and values of the rows; nothing else may be remembered of them.
+        ended: True for a row that has ended, (B,).
+        of_rows: Tensors of the rows, each (B, ...).
+    """
+    if (~ended).float().mean() > CROWDED:
+        return ended, *of_rows
+    stay = (~ended).nonzero()[:, 0]
+    cache.batch_select_indices(stay)
+    return tuple(each[stay] for each in (ended, *of_rows))
+
+
 def can_shrink(model: PreTrainedModel | PeftModel, end: int) -> bool:
     """Return whether ``greedy`` serves: all that a model remembers is keys and values, and ``end`` ends."""
     base = model.get_base_model() if isinstance(model, PeftModel) else model
@@ -109,10 +124,7 @@ def greedy(
     ended = torch.zeros_like(rows, dtype=torch.bool)
     ids, position = input_ids, (seen[:, :width].cumsum(1) - 1).clamp(min=0)
     while width < longest and not ended.all():
-        if (~ended).float().mean() <= CROWDED:
-            stay = (~ended).nonzero()[:, 0]
-            cache.batch_select_indices(stay)
-            rows, ended, ids, position = rows[stay], ended[stay], ids[stay], position[stay]
+        ended, rows, ids, position = without_ended(cache, ended, rows, ids, position)
         logits = model(
             input_ids=ids,
             attention_mask=seen[rows, :width],

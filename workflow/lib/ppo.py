@@ -194,12 +194,10 @@ class Ppo:
     def _learn(self, batch: Batch) -> dict[str, float]:
         """Take one optimizer step on the whole batch; return the means over its tokens."""
         sums: Counter[str] = Counter()
-        if self._crew.recomputes:  # nothing else differs in training mode: there is no dropout
-            self._crew.model.train()
+        self._crew.model.train()  # matters only where activations are recomputed: there is no dropout
         for part in self._parts(len(batch.packed.ids)):
             sums.update(self._accumulate(batch, part))
-        if self._crew.recomputes:
-            self._crew.model.eval()
+        self._crew.model.eval()
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, MAX_GRAD_NORM)
         if not torch.isfinite(norm):
             raise NumericalError(f"PPO: the gradient's norm is {float(norm)}. Fix: lower the learning rate.")

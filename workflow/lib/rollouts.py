@@ -12,13 +12,12 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
 from workflow.lib.adapters import TRAINED, attach, load_weights, lora_config
-from workflow.lib.decoding import CROWDED, roomy_cache
+from workflow.lib.decoding import roomy_cache, without_ended
 from workflow.lib.errors import IntegrityError
 from workflow.lib.packing import Packed
 
@@ -55,7 +54,6 @@ class Crew:
         """
         self.base = base
         self.model: PeftModel = attach(base, lora, start, task="CAUSAL_LM", seed=seed)
-        self.recomputes = False
         self._reference = REFERENCE if start else None
         self._heads: dict[str, Tensor] = {}
         self._listeners: dict[str, Callable[[Tensor], None]] = {}
@@ -112,7 +110,6 @@ class Crew:
 
     def recompute_activations(self) -> None:
         """Save memory in training mode at the price of a second forward pass."""
-        self.recomputes = True
         self.base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
     def _add(self, name: str, config: LoraConfig, path: str) -> dict[str, Tensor]:
@@ -122,7 +119,6 @@ class Crew:
     def _settle(self) -> None:
         """Activate the policy, without dropout: the ratio must be 1 where nothing was learnt."""
         self.model.set_adapter(TRAINED)
-        self._layers = [m for m in self.model.modules() if isinstance(m, BaseTunerLayer)]
         for module in self.model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
@@ -134,31 +130,23 @@ class Crew:
         """Let ``adapter``, or the bare base, answer within the block, without gradients."""
         with torch.no_grad():
             if adapter is None:
-                for layer in self._layers:
-                    layer.enable_adapters(enabled=False)
-            else:
-                self._put_on(adapter, inference_mode=True)
+                with self.model.disable_adapter():
+                    yield
+                return
+            self.model.set_adapter(adapter, inference_mode=True)
             try:
                 yield
             finally:
-                if adapter is None:
-                    for layer in self._layers:
-                        layer.enable_adapters(enabled=True)
-                self._put_on(TRAINED)
+                self.model.set_adapter(TRAINED)
 
     @contextmanager
     def learning(self, adapter: str) -> Iterator[None]:
         """Let ``adapter`` answer within the block, with gradients; go backward within it, too."""
-        self._put_on(adapter)
+        self.model.set_adapter(adapter)
         try:
             yield
         finally:
-            self._put_on(TRAINED)
-
-    def _put_on(self, adapter: str, inference_mode: bool = False) -> None:
-        """Activate ``adapter`` in its layers alone; PEFT looks through the whole model, more than once."""
-        for layer in self._layers:
-            layer.set_adapter(adapter, inference_mode=inference_mode)
+            self.model.set_adapter(TRAINED)
 
     def states(self, ids: Tensor) -> Tensor:
         """Return the last hidden states of the active adapter, (B, T, H), for rows packed to the right."""
@@ -248,13 +236,10 @@ class Crew:
         drawn = ids.new_full((len(prompts), longest), pad)
         told = torch.zeros(len(prompts), longest, 3, device=device)
         for step in range(longest):
-            going = float((~ended).float().mean())
-            if not going:
+            if ended.all():
                 break
-            if going <= CROWDED and not self.base._is_stateful:
-                stay = (~ended).nonzero()[:, 0]
-                cache.batch_select_indices(stay)
-                rows, ended, ids, position = rows[stay], ended[stay], ids[stay], position[stay]
+            if not self.base._is_stateful:
+                ended, rows, ids, position = without_ended(cache, ended, rows, ids, position)
             states = self._trunk(
                 input_ids=ids,
                 attention_mask=seen[rows, : width + step],
