@@ -83,6 +83,7 @@ def pairings(snapshot: Path, rows: Path, chosen: argparse.Namespace) -> dict[str
         hardware=parts,
     )
     pairs = of("dpo", "dpo", settings=dpo, **hardware)
+    several = of("dpo-parted", "dpo", settings=dpo, hardware=parts)
     stored = of("dpo-stored", "dpo", settings=dpo, **hardware, shared={"reference_logps": "stored"})
     return {
         "SFT, one pass a step": {"TRL": theirs("trl-sft", "sft", rows, whole), "ours": ours(whole)},
@@ -95,6 +96,10 @@ def pairings(snapshot: Path, rows: Path, chosen: argparse.Namespace) -> dict[str
             "ours": ours(packed),
         },
         "DPO, live reference": {"TRL": theirs("trl-dpo", "dpo", rows, pairs), "ours": ours(pairs)},
+        "DPO, four passes a step": {
+            "TRL": theirs("trl-dpo-parted", "dpo", rows, several),
+            "ours, by length": ours(several),
+        },
         "DPO, stored reference": {
             "TRL": theirs("trl-dpo-stored", "dpo", rows, pairs, "--precompute_ref_log_probs", "True"),
             "ours": ours(stored),

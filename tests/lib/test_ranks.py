@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from tests.training import DPO, HARDWARE, SFT, job, write_rows
+from tests.training import DPO, HARDWARE, ORPO, SFT, job, write_rows
 from workflow.lib import ranks
 from workflow.lib.errors import ChildError, DependencyError, NumericalError, Preempted, error_of
 from workflow.lib.files import read_json
@@ -22,7 +22,8 @@ from workflow.lib.records import Pair, SftRow
 
 METHODS: dict[str, tuple[dict[str, Any], type]] = {
     "sft": (SFT, SftRow),
-    "dpo": ({**DPO, "nll_weight": 0.0}, Pair),
+    "dpo": (DPO, Pair),
+    "orpo": (ORPO, Pair),
 }
 
 
@@ -117,7 +118,7 @@ def test_a_last_pass_with_fewer_rows_weighs_less(
     """21 rows in batches of 8: the last has 5 rows, in passes of 5, of 3 and 2, or one by one."""
     monkeypatch.chdir(tmp_path)
     main = import_module("workflow.scripts.train_dpo").main
-    settings = {**DPO, "nll_weight": 0.0, "batch_size": 8, "learning_rate": 1e-3, "epochs": 2}
+    settings = {**DPO, "batch_size": 8, "learning_rate": 1e-3, "epochs": 2}
     rows = write_rows(tmp_path, Pair, 21)
     found = []
     for micro in (8, 4, 1):

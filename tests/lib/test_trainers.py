@@ -1,6 +1,7 @@
 """TRL's trainers under our rules: steps, arguments, and a watch that stops what is not finite."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,16 +9,17 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import Trainer
 
-from tests.training import DPO, ORPO, REWARD, SCHEDULE, SFT, job, write_rows
+from tests.training import DPO, HARDWARE, ORPO, REWARD, SCHEDULE, SFT, SIMPO, job, series, write_rows
 from workflow.lib import trainers
 from workflow.lib.budgets import MOST_STEPS
 from workflow.lib.checkpoints import StopSignal, newest
 from workflow.lib.errors import DataError, NumericalError
 from workflow.lib.files import read_json
-from workflow.lib.parquet import rows_of
-from workflow.lib.records import Pair, SftRow
-from workflow.lib.trainers import Schedule, Watch, arguments, check_first, check_gradients
+from workflow.lib.parquet import rows_of, write_parquet
+from workflow.lib.records import Pair, SftRow, load, table
+from workflow.lib.trainers import LengthGrouped, Schedule, Watch, arguments, check_first, check_gradients
 from workflow.lib.training import Encoded, begin
 
 
@@ -181,3 +183,55 @@ def test_one_completion_without_a_trained_end_is_found(batch: dict[str, torch.Te
     with pytest.raises(DataError, match="EOS is not trained"):
         check_first(batch, eos=0)
     check_first({name: values[:1] for name, values in batch.items() if name != "rejected_labels"}, eos=0)
+
+
+def write_uneven_rows(folder: Path, kind: type) -> str:
+    """Write rows whose completions are one to four times as long; return the path."""
+    path = write_rows(folder, kind)
+    texts = ("completion",) if kind is SftRow else ("chosen", "rejected")
+    changed = [
+        replace(row, **{text: getattr(row, text) * (1 + (i + k) % 4) for k, text in enumerate(texts)})
+        for i, row in enumerate(load(path, kind))
+    ]
+    write_parquet(path, table(changed, kind))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [("sft", SFT), ("reward", REWARD), ("dpo", DPO), ("orpo", ORPO), ("simpo", SIMPO)],
+)
+def test_rows_of_one_length_share_a_pass_and_no_loss_changes(
+    method: str, settings: dict[str, Any], tmp_path: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Six rows at once, two at a time by length, and two at a time as they are drawn: the same losses.
+
+    DPO has its term over tokens here, ORPO always has one.
+    """
+    monkeypatch.chdir(tmp_path)
+    rows = write_uneven_rows(tmp_path, Pair if settings["learns_from"] == "pairs" else SftRow)
+    script = import_module(f"workflow.scripts.train_{method}")
+    widths: dict[str, list[int]] = {"whole": [], "by length": [], "drawn": []}
+    passed = Trainer.training_step
+    losses = {}
+    for name, seen in widths.items():
+
+        def step(self: Trainer, model: object, inputs: dict[str, Any], *rest: object, seen=seen) -> object:
+            seen.append(max(ids.shape[1] for key, ids in inputs.items() if key.endswith("input_ids")))
+            return passed(self, model, inputs, *rest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "training_step", step)
+            if name == "drawn":
+                patch.delattr(LengthGrouped, "_get_train_sampler")
+            hardware = {**HARDWARE, "micro_batch": 6 if name == "whole" else 2}
+            changed = {**settings, "max_length": 128, "batch_size": 6, "epochs": 2}
+            given = job(tmp_path / name, tiny_llama, method, changed, rows, hardware=hardware)
+            script.main(**given)
+        losses[name] = series(given, "loss")
+    assert len(set(losses["whole"])) == 4
+    assert losses["by length"] == pytest.approx(losses["whole"], rel=1e-5)
+    assert losses["drawn"] == pytest.approx(losses["whole"], rel=1e-5)
+    steps = [widths["by length"][i : i + 3] for i in range(0, 12, 3)]
+    assert all(step == sorted(step, reverse=True) for step in steps)
+    assert sum(widths["by length"]) < sum(widths["drawn"])

@@ -2,9 +2,7 @@
 
 import os
 import signal
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from safetensors.torch import load_file
@@ -14,8 +12,8 @@ from tests.training import HARDWARE, ROWS, SFT, check_complete, job, parent, rer
 from workflow.lib import training
 from workflow.lib.errors import DataError, IntegrityError, NumericalError, Preempted
 from workflow.lib.files import read_json
-from workflow.lib.parquet import rows_of, write_parquet
-from workflow.lib.records import SftRow, load, table
+from workflow.lib.parquet import rows_of
+from workflow.lib.records import SftRow
 from workflow.scripts import train_sft
 
 
@@ -112,42 +110,6 @@ def test_a_packed_training_is_told_and_reproducible(tmp_path: Path, tiny_llama: 
     check_complete(jobs[0], steps=4, quantities={"loss"})  # 3 sequences: 2 steps an epoch
     card = (tmp_path / "a" / "README.md").read_text()
     assert "| sequences | 3 |" in card and "| completion tokens | 126 |" in card
-
-
-def test_rows_of_one_length_share_a_micro_batch_and_nothing_else_changes(
-    tmp_path: Path, tiny_llama: Path, rows: str, monkeypatch: pytest.MonkeyPatch
-):
-    """Widths of the micro-batches of a global batch fall, and the losses are those of the random order."""
-    write_parquet(
-        rows,
-        table(
-            [replace(r, completion=r.completion * (1 + i % 4)) for i, r in enumerate(load(rows, SftRow))],
-            SftRow,
-        ),
-    )
-    widths: dict[str, list[int]] = {"by length": [], "random": []}
-    traces = {}
-    for name in widths:
-        passed = train_sft.SFTTrainer.training_step
-
-        def seen(self: Trainer, model: object, inputs: dict[str, Any], *rest: object) -> object:
-            widths[name].append(inputs["input_ids"].shape[1])  # noqa: B023
-            return passed(self, model, inputs, *rest)  # noqa: B023
-
-        with monkeypatch.context() as patch:
-            patch.setattr(train_sft.SFTTrainer, "training_step", seen)
-            if name == "random":
-                patch.delattr(train_sft.LengthTrainer, "_get_train_sampler")
-            settings = {**SFT, "max_length": 96, "batch_size": 6, "epochs": 2}
-            given = job(
-                tmp_path / name, tiny_llama, "sft", settings, rows, hardware={**HARDWARE, "micro_batch": 2}
-            )
-            train_sft.main(**given)
-            traces[name] = series(given, "loss")
-    assert traces["by length"] == pytest.approx(traces["random"], rel=1e-5)
-    steps = [widths["by length"][i : i + 3] for i in range(0, 12, 3)]
-    assert all(step == sorted(step, reverse=True) for step in steps)
-    assert sum(widths["by length"]) < sum(widths["random"])
 
 
 def test_a_stopped_training_by_length_goes_on_to_the_same_bytes(

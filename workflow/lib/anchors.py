@@ -22,6 +22,7 @@ from workflow.lib.files import digest_of, write_json
 from workflow.lib.parquet import read_parquet, write_parquet
 from workflow.lib.progress import Progress
 from workflow.lib.ranks import rank
+from workflow.lib.rows import length_of
 from workflow.lib.training import Job
 
 COPY = "ref"  # TRL's name for the frozen copy of the adapter that training starts from
@@ -43,7 +44,7 @@ def content_of(job: Job, names: Sequence[str], digests: Sequence[str]) -> dict[s
     Args:
         job: Names base, start, arithmetic.
         names: Of the columns.
-        digests: Of the rows, in their order, which decides what is padded together.
+        digests: Of the rows, in their order.
     """
     start = {"adapter": job.inputs["start"], "lora": dict(job.lora)} if job.start else None
     return {
@@ -52,6 +53,7 @@ def content_of(job: Job, names: Sequence[str], digests: Sequence[str]) -> dict[s
         "hardware": dict(job.hardware),
         "columns": list(names),
         "rows": digest_of(list(digests)),
+        "together": "rows of one length",  # what shares its padding
         "versions": {name: version(name) for name in PACKAGES},
     }
 
@@ -89,10 +91,9 @@ def use_stored(job: Job, trainer: Any, names: Sequence[str]) -> None:
     trainer.precompute_ref_logps = True
 
 
-def _live(trainer: Any, first: int) -> Iterator[torch.Tensor]:
-    """Yield the reference's log-probabilities, each (B,), of the micro-batch that starts at row ``first``."""
-    rows, size = trainer.train_dataset, trainer.args.per_device_train_batch_size
-    batch = trainer.data_collator([rows[i] for i in range(first, min(first + size, len(rows)))])
+def _live(trainer: Any, rows: Sequence[int]) -> Iterator[torch.Tensor]:
+    """Yield the reference's log-probabilities, each (B,), of the micro-batch of these ``rows``."""
+    batch = trainer.data_collator([trainer.train_dataset[i] for i in rows])
     device = trainer.accelerator.device
     inputs = {key: value.to(device) if torch.is_tensor(value) else value for key, value in batch.items()}
     for values in trainer.compute_ref_log_probs(trainer.model, inputs):
@@ -100,21 +101,24 @@ def _live(trainer: Any, first: int) -> Iterator[torch.Tensor]:
             yield values.float().cpu()
 
 
-def _starts(trainer: Any) -> range:
-    return range(0, len(trainer.train_dataset), trainer.args.per_device_train_batch_size)
+def _batches(trainer: Any, order: Sequence[int]) -> list[Sequence[int]]:
+    size = trainer.args.per_device_train_batch_size
+    return [order[first : first + size] for first in range(0, len(order), size)]
 
 
 def _computed(trainer: Any, names: Sequence[str]) -> dict[str, pa.Array]:
-    """Return the columns ``names``, computed in the order of the rows."""
-    parts: dict[str, list[torch.Tensor]] = {name: [] for name in names}
-    starts = _starts(trainer)
-    progress = Progress("reference batch", len(starts))
-    for number, first in enumerate(starts, start=1):
-        for name, values in zip(names, _live(trainer, first), strict=True):
-            parts[name].append(values)
+    """Return the columns ``names``; rows of one length are computed together, the longest first."""
+    lengths = [length_of(row) for row in trainer.train_dataset]
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True)
+    columns = {name: torch.empty(len(order)) for name in names}
+    batches = _batches(trainer, order)
+    progress = Progress("reference batch", len(batches))
+    for number, rows in enumerate(batches, start=1):
+        for name, values in zip(names, _live(trainer, rows), strict=True):
+            columns[name][list(rows)] = values
         progress.at(number)
     progress.close()
-    return {name: pa.array(torch.cat(values).numpy(), pa.float32()) for name, values in parts.items()}
+    return {name: pa.array(values.numpy(), pa.float32()) for name, values in columns.items()}
 
 
 def check_live(job: Job, trainer: Any, columns: Mapping[str, Sequence[float]], folder: Path) -> float:
@@ -123,16 +127,16 @@ def check_live(job: Job, trainer: Any, columns: Mapping[str, Sequence[float]], f
     Raises:
         IntegrityError: It is larger than ``TOLERANCE``.
     """
-    starts = _starts(trainer)
-    first = starts[job.seed % len(starts)]
+    batches = _batches(trainer, range(len(trainer.train_dataset)))
+    rows = batches[job.seed % len(batches)]
     allowed, differences = TOLERANCE[job.hardware["precision"]], []
-    for values, live in zip(columns.values(), _live(trainer, first), strict=True):
-        stored = torch.tensor(values[first : first + len(live)])
+    for values, live in zip(columns.values(), _live(trainer, rows), strict=True):
+        stored = torch.tensor([values[i] for i in rows])
         differences.append((stored - live).abs() / live.abs().clamp(min=1.0))
     worst = float(torch.cat(differences).max())  # NaN, if there is one
     if not worst <= allowed:
         raise IntegrityError(
-            f"{folder / LOGPS}: rows from {first}: expected what a live pass gives within {allowed:g}, "
+            f"{folder / LOGPS}: rows from {rows[0]}: expected what a live pass gives within {allowed:g}, "
             f"found {worst:.3g} off. Fix: delete {folder}."
         )
     return worst

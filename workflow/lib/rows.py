@@ -15,6 +15,7 @@ from workflow.lib.errors import DataError
 
 IGNORED = -100  # label of a token that is not trained
 SIDES = ("chosen", "rejected")
+PROMPTS = ("prompt_ids", "prompt_input_ids")  # columns of prompts, of rows as encoded and as ORPO's
 Row = dict[str, Any]
 
 
@@ -95,12 +96,18 @@ def mismatched(rows: Sequence[Row], seed: int, longest: int) -> list[Row]:
     return found
 
 
+def length_of(row: Mapping[str, Any]) -> int:
+    """Return the tokens of the longest sequence of a row: its longest completion after its prompt."""
+    sequences = [ids for name, ids in row.items() if name.endswith("_ids") and name not in PROMPTS]
+    return len(row.get("prompt_ids", [])) + max(map(len, sequences))
+
+
 class ByLength(Sampler[int]):
     """The random order of a trainer, but each global batch from its longest row to its shortest.
 
     Every global batch has the rows that it would have anyway; only which of them share a micro-batch, and
-    so are padded to one length, is another. A loss that weighs all tokens of the global batch alike does
-    not change by it.
+    so are padded to one length, is another. A loss that weighs all tokens, or all rows, of the global batch
+    alike does not change by it.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from datasets import Dataset
 from peft import PeftModel
+from torch.utils.data import Sampler
 from transformers import (
     PrinterCallback,
     Trainer,
@@ -26,7 +28,7 @@ from workflow.lib.lora import WEIGHTS
 from workflow.lib.models import load_base
 from workflow.lib.progress import Progress
 from workflow.lib.ranks import any_of, barrier, rank, within
-from workflow.lib.rows import IGNORED
+from workflow.lib.rows import IGNORED, ByLength, length_of
 from workflow.lib.trackers import tracker_arguments
 from workflow.lib.training import Encoded, Job, Outcome, finish, optimising
 
@@ -198,6 +200,11 @@ def check_first(batch: Mapping[str, Any], eos: int) -> None:
             raise DataError("the first batch has a completion whose EOS is not trained. Fix: report this.")
 
 
+def rows_in(batch: Mapping[str, Any] | list[Any]) -> int:
+    """Return the rows of a micro-batch; a pair may count as two."""
+    return len(batch if isinstance(batch, list) else next(iter(batch.values())))
+
+
 class Evenly(Trainer):  # type: ignore[misc]
     """Gives every row of a batch the same weight, however many passes share them.
 
@@ -212,7 +219,7 @@ class Evenly(Trainer):  # type: ignore[misc]
         passes, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         if self.state.global_step == 0 and isinstance(passes[0], Mapping):
             check_first(passes[0], self.processing_class.eos_token_id)
-        rows = [len(batch if isinstance(batch, list) else next(iter(batch.values()))) for batch in passes]
+        rows = [rows_in(batch) for batch in passes]
         self._weights = iter([len(rows) * count / sum(rows) for count in rows])
         return passes, items
 
@@ -221,6 +228,48 @@ class Evenly(Trainer):  # type: ignore[misc]
         loss = super().compute_loss(*args, num_items_in_batch=num_items_in_batch, **options)
         weight = next(self._weights)
         return loss if weight == 1.0 or num_items_in_batch is not None else loss * weight
+
+
+class EvenTokens(Trainer):  # type: ignore[misc]
+    """Gives every token of a batch the same weight in a term that is a mean over tokens.
+
+    TRL takes the mean of each pass by itself, where a token weighs the more the fewer there are beside it.
+    """
+
+    def tokens_in(self, batch: Mapping[str, Any]) -> int:
+        """Return over how many tokens of a pass the term is a mean."""
+        raise NotImplementedError
+
+    def weigh_tokens(self, share: float) -> None:
+        """Multiply the term by ``share`` in the next pass."""
+        raise NotImplementedError
+
+    def get_batch_samples(self, *given: Any) -> tuple[Any, Any]:
+        """Return the passes of one step, and note what the term weighs in each, all processes counted."""
+        passes, items = super().get_batch_samples(*given)
+        counts = [(self.tokens_in(batch), rows_in(batch)) for batch in passes]
+        whole = torch.tensor(counts, device=self.accelerator.device).sum(0)
+        tokens, rows = self.accelerator.reduce(whole, "sum").tolist()
+        self._shares = iter([(own / beside) / (tokens / rows) for own, beside in counts])
+        return passes, items
+
+    def compute_loss(self, *given: Any, **options: Any) -> Any:
+        """Return the loss of one pass."""
+        self.weigh_tokens(next(self._shares))
+        return super().compute_loss(*given, **options)
+
+
+class LengthGrouped(Trainer):  # type: ignore[misc]
+    """Needs less padding where a global batch is cut into micro-batches: rows of one length share one."""
+
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> Sampler[int]:
+        args = self.args
+        parts = args.gradient_accumulation_steps * args.world_size
+        if parts == 1:
+            drawn: Sampler[int] = super()._get_train_sampler(dataset)
+            return drawn
+        lengths = [length_of(row) for row in self.train_dataset]
+        return ByLength(lengths, args.train_batch_size * parts, args.data_seed)
 
 
 def over_at(state: TrainerState, clock: Clock | None) -> bool:

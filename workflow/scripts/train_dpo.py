@@ -14,12 +14,13 @@ plus ``nll_weight`` times the negative log-likelihood of the chosen completion (
 Iterative RPO (Pang et al. 2024, arXiv 2404.19733). Trainer: TRL's DPOTrainer. The reference is the
 adapter that the training starts from, frozen, or the bare base: never a second base.
 
-Departures: Iterative RPO divides each completion's likelihood by its own length; TRL divides the sum over
-the batch by its number of tokens. IPO's log-ratios are means over tokens, not sums. Pairs that share a long
-prefix lose likelihood on both sides under the plain loss (``nll_weight: 0.0``), and the policy may fall apart
-while its margin looks perfect.
+Departures: Iterative RPO divides each completion's likelihood by its own length; here, as in TRL, the sum
+over the batch is divided by its number of tokens. IPO's log-ratios are means over tokens, not sums. Pairs
+that share a long prefix lose likelihood on both sides under the plain loss (``nll_weight: 0.0``), and the
+policy may fall apart while its margin looks perfect.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +31,13 @@ from workflow.lib.anchors import set_reference
 from workflow.lib.logs import capture
 from workflow.lib.models import load_tokenizer
 from workflow.lib.records import Pair
-from workflow.lib.trainers import Schedule, arguments, policy_of, train
+from workflow.lib.trainers import EvenTokens, LengthGrouped, Schedule, arguments, policy_of, train
 from workflow.lib.training import begin, encode, in_ranks
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+NLL = "sft"  # TRL's name for the negative log-likelihood of the chosen completions
 LOGPS = ("ref_chosen_logps", "ref_rejected_logps")  # TRL's columns for what the reference thinks
 
 
@@ -49,11 +51,21 @@ class Settings(Schedule):
     nll_weight: float  # weight of the negative log-likelihood of the chosen completion; 0 for plain DPO
 
 
-class TokenTrainer(DPOTrainer):  # type: ignore[misc]
+class TokenTrainer(LengthGrouped, EvenTokens, DPOTrainer):  # type: ignore[misc]
     """TRL's trainer for rows that are tokens already, rendered by ``workflow.lib.chat`` like all others."""
 
     def _prepare_dataset(self, dataset: Dataset, *rest: Any) -> Dataset:
         return dataset
+
+    def tokens_in(self, batch: Mapping[str, Any]) -> int:
+        """Return the tokens of the chosen completions, which come before the rejected ones."""
+        chosen, _ = batch["completion_mask"].chunk(2)
+        return int(chosen.sum())
+
+    def weigh_tokens(self, share: float) -> None:
+        """Weigh the term over tokens, which TRL calls sft; the others are means over pairs."""
+        terms = zip(self.loss_types, self.args.loss_weights, strict=True)
+        self.loss_weights = [weight * share if name == NLL else weight for name, weight in terms]
 
 
 def loss_terms(settings: Settings) -> dict[str, Any]:
@@ -67,7 +79,7 @@ def loss_terms(settings: Settings) -> dict[str, Any]:
     if settings.loss == "sigmoid" and noise > 0.0:
         terms = {"sigmoid": 2.0 * (1.0 - noise), "robust": 2.0 * noise - 1.0}
     if settings.nll_weight > 0.0:
-        terms["sft"] = settings.nll_weight
+        terms[NLL] = settings.nll_weight
     return {"loss_type": list(terms), "loss_weights": list(terms.values()), "label_smoothing": noise}
 
 

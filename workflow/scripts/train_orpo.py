@@ -5,8 +5,9 @@ ratio), equation (7), here ``losses.orpo_odds_ratio``. Trainer: TRL's (experimen
 λ beta.
 
 Departures: as in the authors' code and TRL's, L_SFT runs over prompt and chosen completion, not the
-completion alone, and micro-batches are averaged, not their tokens. TRL's own tokenisation is not used: it
-adds a second EOS where a template ends a turn with a line break, and a BOS where the template wants none.
+completion alone, and is a mean over the tokens of the batch, not of each row. TRL's own tokenisation is not
+used: it adds a second EOS where a template ends a turn with a line break, and a BOS where the template wants
+none.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from workflow.lib.logs import capture
 from workflow.lib.models import load_tokenizer
 from workflow.lib.records import Pair
 from workflow.lib.rows import labelled_sides
-from workflow.lib.trainers import Schedule, arguments, policy_of, train
+from workflow.lib.trainers import EvenTokens, LengthGrouped, Schedule, arguments, policy_of, train
 from workflow.lib.training import begin, encode, in_ranks
 
 if TYPE_CHECKING:
@@ -34,12 +35,25 @@ class Settings(Schedule):
     lambda_: float  # weight of the odds-ratio term
 
 
-class TokenTrainer(ORPOTrainer):  # type: ignore[misc]
+class TokenTrainer(LengthGrouped, EvenTokens, ORPOTrainer):  # type: ignore[misc]
     """TRL's trainer for rows that are tokens already, rendered by ``workflow.lib.chat`` like all others."""
 
     def tokenize_row(self, feature: Mapping[str, Any], model: object = None) -> dict[str, list[int]]:
         """Return the columns that TRL's collator pads."""
         return labelled_sides(feature)
+
+    def tokens_in(self, batch: Mapping[str, Any]) -> int:
+        """Return the tokens that L_SFT predicts: all of prompt and chosen completion but the first."""
+        return int(batch["chosen_attention_mask"][:, 1:].sum())
+
+    def weigh_tokens(self, share: float) -> None:
+        """Weigh L_SFT."""
+        self._share = share
+
+    def concatenated_forward(self, *given: Any) -> tuple[Any, ...]:
+        """Return log-probabilities and logits of both sides, and L_SFT, weighed."""
+        found = super().concatenated_forward(*given)
+        return (*found[:4], found[4] * self._share, *found[5:])
 
 
 @in_ranks

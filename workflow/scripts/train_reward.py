@@ -22,7 +22,7 @@ from workflow.lib.errors import DataError
 from workflow.lib.logs import capture
 from workflow.lib.models import load_scorer, load_tokenizer
 from workflow.lib.records import Pair
-from workflow.lib.trainers import Schedule, arguments, train
+from workflow.lib.trainers import LengthGrouped, Schedule, arguments, train
 from workflow.lib.training import Encoded, begin, encode, in_ranks
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ class Settings(Schedule):
 
     margin: bool  # whether a pair's margin must lie between its scores
     centring: float  # weight of what keeps scores around 0; 0 leaves it out
+
+
+class LengthTrainer(LengthGrouped, RewardTrainer):  # type: ignore[misc]
+    """TRL's trainer with less padding."""
 
 
 def conversations(encoded: Encoded, margin: bool) -> Dataset:
@@ -65,7 +69,7 @@ def main(**given: Any) -> None:
     tokenizer = load_tokenizer(job.snapshot)
     encoded = encode(job, Pair, ["chosen", "rejected"], tokenizer, settings.max_length)
     scorer = load_scorer(job.snapshot, job.hardware, pad=tokenizer.pad_token_id, seed=job.seed)
-    trainer = RewardTrainer(
+    trainer = LengthTrainer(
         model=attach(scorer, job.lora, job.start, task="SEQ_CLS", seed=job.seed),
         args=RewardConfig(
             **arguments(job, settings, len(encoded.rows), encoded),

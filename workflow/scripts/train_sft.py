@@ -5,22 +5,21 @@ tokens of the batch, EOS included; the prompt is not trained. Trainer: TRL's SFT
 
 ``packing`` lays rows end to end in sequences of up to ``max_length`` tokens, best fit decreasing (Ding et al.
 2024, arXiv 2404.10830), without cutting any; a row neither sees nor predicts its neighbours. ``batch_size``
-then counts sequences: fewer steps, more rows each. Without it, rows of one length share micro-batches; that
-changes no global batch, and only here no loss: this one weighs all tokens of the global batch alike.
+then counts sequences: fewer steps, more rows each. Without it, rows of one length share micro-batches, which
+changes no global batch and no loss.
 """
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
-from torch.utils.data import Sampler
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
 from workflow.lib.logs import capture
 from workflow.lib.models import load_tokenizer
 from workflow.lib.records import SftRow
-from workflow.lib.rows import ByLength, labelled
-from workflow.lib.trainers import Schedule, arguments, policy_of, train
+from workflow.lib.rows import labelled
+from workflow.lib.trainers import LengthGrouped, Schedule, arguments, policy_of, train
 from workflow.lib.training import Encoded, begin, encode, in_ranks
 
 if TYPE_CHECKING:
@@ -34,17 +33,8 @@ class Settings(Schedule):
     packing: bool  # whether rows share sequences; batch_size then counts sequences
 
 
-class LengthTrainer(SFTTrainer):  # type: ignore[misc]
-    """TRL's trainer with less padding where a global batch is cut into micro-batches."""
-
-    def _get_train_sampler(self, dataset: Dataset | None = None) -> Sampler[int]:
-        args, rows = self.args, self.train_dataset
-        parts = args.gradient_accumulation_steps * args.world_size
-        if parts == 1:
-            drawn: Sampler[int] = super()._get_train_sampler(dataset)
-            return drawn
-        lengths = [len(ids) for ids in rows["input_ids"]]
-        return ByLength(lengths, args.train_batch_size * parts, args.data_seed)
+class LengthTrainer(LengthGrouped, SFTTrainer):  # type: ignore[misc]
+    """TRL's trainer with less padding."""
 
 
 def sequences(encoded: Encoded, packing: bool, longest: int) -> Dataset:

@@ -18,7 +18,7 @@ from workflow.lib.logs import capture
 from workflow.lib.models import load_tokenizer
 from workflow.lib.records import Pair
 from workflow.lib.rows import labelled_sides
-from workflow.lib.trainers import Schedule, arguments, policy_of, train
+from workflow.lib.trainers import LengthGrouped, Schedule, arguments, policy_of, train
 from workflow.lib.training import begin, encode, in_ranks
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Settings(Schedule):
     gamma: float  # margin by which the chosen reward should exceed the rejected one
 
 
-class TokenTrainer(CPOTrainer):  # type: ignore[misc]
+class TokenTrainer(LengthGrouped, CPOTrainer):  # type: ignore[misc]
     """TRL's trainer for rows that are tokens already, rendered by ``workflow.lib.chat`` like all others."""
 
     def tokenize_row(self, feature: Mapping[str, Any], model: object = None) -> dict[str, list[int]]:
