@@ -1,5 +1,6 @@
 """Rollouts: sampling with a cache, adapters that share a base and do not touch each other."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,11 @@ import torch
 from peft import PeftModel
 from torch import tensor
 
+from tests.tiny_gpt2 import write_tiny_gpt2
+from tests.tiny_llama import write_tiny_llama
 from tests.training import HARDWARE, LORA, REWARD, job, parent, write_rows
-from workflow.lib import decoding
-from workflow.lib.adapters import attach
+from workflow.lib import decoding, rollouts
+from workflow.lib.adapters import TRAINED, attach
 from workflow.lib.errors import IntegrityError
 from workflow.lib.models import load_base, load_scorer, load_tokenizer
 from workflow.lib.packing import pack
@@ -168,3 +171,58 @@ def test_a_reward_adapter_without_a_head_is_refused(crew: Crew, tiny_llama: Path
     attach(base, LORA, [], task="CAUSAL_LM", seed=1).save_pretrained(tmp_path)
     with pytest.raises(IntegrityError, match="one head"):
         crew.add_reward(parent(tmp_path))
+
+
+SHARED = [USER, 40, 41, 42, 43, 44, 45, 46]  # what an instruction is to all prompts
+ROWS = [[*SHARED, 50 + i, *[60] * i, EOS, ASSISTANT, 70, 71 + i] for i in range(4)]
+
+
+def widths(crew: Crew) -> list[tuple[int, ...]]:
+    """Return the list to which the shape of every later pass, (rows, tokens), is added."""
+    seen: list[tuple[int, ...]] = []
+    crew._trunk.register_forward_hook(
+        lambda *hooked: seen.append(tuple(hooked[-1].last_hidden_state.shape[:2]))
+    )
+    return seen
+
+
+def trained_states(crew: Crew, ids: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Return the states of the policy, and the gradient of a random sum of them."""
+    states = crew.states(ids)
+    weights = torch.randn(states.shape, generator=torch.Generator().manual_seed(5))
+    (states * weights).sum().backward()
+    gradients = [parameter.grad.clone() for parameter in crew.parameters(TRAINED)]
+    crew.model.zero_grad()
+    return states.detach(), gradients
+
+
+@pytest.mark.parametrize("family", [write_tiny_llama, write_tiny_gpt2])
+def test_what_all_rows_begin_with_is_computed_once(
+    family: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """States and gradients are those of whole rows; the passes are one short row and the rests."""
+    lora = {**LORA, "target_modules": "all-linear"}
+    crew = Crew(load_base(family(tmp_path / "base"), HARDWARE), lora, [], seed=1)
+    ids = pack(ROWS, [[80]] * 4, PAD).ids
+    seen = widths(crew)
+    states, gradients = trained_states(crew, ids)
+    assert seen == [(1, len(SHARED)), (4, ids.shape[1] - len(SHARED))]
+    monkeypatch.setattr(rollouts, "WORTH", 1.0)
+    whole, expected = trained_states(crew, ids)
+    assert seen[2:] == [tuple(ids.shape)]
+    torch.testing.assert_close(states, whole, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(gradients, expected, rtol=1e-3, atol=1e-4)
+    assert max(float(gradient.abs().max()) for gradient in gradients) > 0.1
+
+
+def test_a_beginning_that_saves_little_is_no_pass_of_its_own(crew: Crew):
+    """Two tokens save 6 of the 44 of a batch, which is more than an eighth; one saves 3 of 40."""
+    seen = widths(crew)
+    for start, passes in ((0, 2), (6, 2), (7, 1), (8, 1)):
+        crew.states(pack([row[start:] for row in ROWS], [[80]] * 4, PAD).ids)
+        assert len(seen) == passes, start
+        seen.clear()
+    crew.states(pack(ROWS[:1], [[80]], PAD).ids)  # alone: nothing to share
+    crew.recompute_activations()
+    crew.states(pack(ROWS, [[80]] * 4, PAD).ids)  # what is computed again keeps no keys and values
+    assert [rows for rows, _ in seen] == [1, 4]

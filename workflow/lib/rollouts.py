@@ -1,7 +1,8 @@
 """One base model with several adapters on it: the policy samples, the reference anchors, rewards score.
 
 Rows are kept as lists of token ids and packed to the right only for a forward pass, so that causal attention
-alone keeps padding out and a row's numbers do not depend on the rows beside it. Sampling packs to the left.
+alone keeps padding out and a row's numbers do not depend, but for rounding, on the rows beside it. Sampling
+packs to the left.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ import torch
 from peft import LoraConfig, PeftModel
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from workflow.lib.adapters import TRAINED, attach, load_weights, lora_config
 from workflow.lib.decoding import roomy_cache, without_ended
@@ -24,6 +25,7 @@ from workflow.lib.packing import Packed
 REFERENCE = "reference"
 REWARD = "reward_{}"  # number of the reward adapter, from 1
 VALUE = "value"
+WORTH = 1 / 8  # share of a pass that a common beginning must save, which then is a pass of its own
 
 
 @dataclass(frozen=True)
@@ -149,9 +151,30 @@ class Crew:
             self.model.set_adapter(TRAINED)
 
     def states(self, ids: Tensor) -> Tensor:
-        """Return the last hidden states of the active adapter, (B, T, H), for rows packed to the right."""
-        states: Tensor = self._trunk(input_ids=ids.to(self.base.device), use_cache=False).last_hidden_state
-        return states
+        """Return the last hidden states of the active adapter, (B, T, H), for rows packed to the right.
+
+        What all rows begin with, as instructions do, is computed once.
+        """
+        ids = ids.to(self.base.device)
+        begun = self._beginning(ids)
+        if not begun:
+            states: Tensor = self._trunk(input_ids=ids, use_cache=False).last_hidden_state
+            return states
+        cache = DynamicCache(config=self.base.config)
+        first = self._trunk(input_ids=ids[:1, :begun], past_key_values=cache, use_cache=True)
+        cache.batch_repeat_interleave(len(ids))
+        rest = self._trunk(input_ids=ids[:, begun:], past_key_values=cache, use_cache=True)
+        shared = first.last_hidden_state.expand(len(ids), -1, -1)
+        return torch.cat([shared, rest.last_hidden_state], dim=1)
+
+    def _beginning(self, ids: Tensor) -> int:
+        """Return the length of what all rows begin with; 0 where it does not pay or cannot be handed on."""
+        if self.base._is_stateful or self.base.is_gradient_checkpointing:
+            return 0
+        same = int((ids == ids[:1]).all(dim=0).int().cumprod(dim=0).sum())
+        begun = min(same, ids.shape[1] - 1)
+        saved = begun * (len(ids) - 1) / ids.numel()
+        return begun if saved > WORTH else 0
 
     def logps(self, states: Tensor, packed: Packed, temperature: float) -> Tensor:
         """Return the log-probability of each response token, in nats, (N,).
