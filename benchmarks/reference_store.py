@@ -6,9 +6,11 @@ the first job computes what the others find. Jobs run one after the other, each 
 one thread; the two kinds take turns over the repeats, each repeat with an empty store. The script fails
 where a loss differs by more than ``TOLERANCE``.
 
-What can be gained: a step goes forward and back through the policy, on the CPU about three times as long as a
-pass forward, and once forward through the reference. With k betas and e epochs the store leaves one of k e
-reference passes: 4 k e / (3 k e + 1), which is 1.2 for three betas and one epoch, and 1.33 at most.
+What can be gained: a step goes forward and back through the policy and once forward through the reference.
+With k betas and e epochs the store leaves one of k e reference passes. Where products take the time, going
+back through frozen weights takes as long as going forward, so that the gain is 3 k e / (2 k e + 1), 1.5 at
+most; on the demo's model going back takes longer. ``--hidden`` and ``--layers`` try a larger one. LoRA is
+that of the study tinyllama-dpo, on two layers of attention.
 """
 
 import argparse
@@ -19,13 +21,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import yaml
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.machine import headline
-from benchmarks.training_jobs import apart, job, ours, run, snapshot_in, write_rows
+from benchmarks.training_jobs import DEMO, ROOT, apart, job, ours, run, snapshot_in, write_rows
 
 TOLERANCE = 1e-3  # largest difference of a loss, as a share of it; rounding: reference batches pad otherwise
 KINDS = ("live", "stored")
+LORA = yaml.safe_load((ROOT / "config/studies/tinyllama-dpo.yaml").read_text())["lora"]
 PHASES = {"workflow.lib.anchors:REFERENCES": "reference"}
 HEAD = (
     "| reference | jobs | steps | reference before the steps, s | in steps, s | both, s | live ÷ this "
@@ -36,7 +41,7 @@ HEAD = (
 def jobs(kind: str, snapshot: Path, rows: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the work of one job per beta, whose reference is ``kind``."""
     settings = {"batch_size": chosen.batch, "epochs": chosen.epochs, "max_length": chosen.max_length}
-    changed = {"hardware": {"micro_batch": chosen.batch}, "shared": {"reference_logps": kind}}
+    changed = {"hardware": {"micro_batch": chosen.batch}, "shared": {"reference_logps": kind}, "lora": LORA}
     return [
         ours(
             job(f"beta-{beta}", snapshot, rows, "dpo", settings={**settings, "beta": beta}, **changed),
@@ -69,6 +74,9 @@ def main(arguments: Sequence[str]) -> None:
     """Read the command line, make pairs and a model, and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--snapshot", type=Path, help="model folder; one with random weights if not given")
+    shape = DEMO["models"]["tiny"]
+    parser.add_argument("--hidden", type=int, default=shape["hidden_size"], help="width of the random model")
+    parser.add_argument("--layers", type=int, default=shape["layers"], help="its layers")
     parser.add_argument("--betas", type=float, nargs="+", default=[0.05, 0.1, 0.5])
     parser.add_argument("--rows", type=int, default=640, help="pairs")
     parser.add_argument("--longest", type=int, default=120, help="words of a completion")
@@ -80,10 +88,13 @@ def main(arguments: Sequence[str]) -> None:
     seen: dict[str, list[list[dict[str, Any]]]] = {kind: [] for kind in KINDS}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        snapshot, rows = (
-            snapshot_in(folder, chosen.snapshot),
-            write_rows(folder / "rows", chosen.rows, chosen.longest),
-        )
+        sizes = {
+            "hidden_size": chosen.hidden,
+            "intermediate_size": 3 * chosen.hidden,
+            "layers": chosen.layers,
+        }
+        snapshot = snapshot_in(folder, chosen.snapshot, **sizes)
+        rows = write_rows(folder / "rows", chosen.rows, chosen.longest)
         for repeat in range(chosen.repeats):
             for kind, repeats in seen.items():
                 own = folder / f"{repeat}-{kind}"  # an empty store

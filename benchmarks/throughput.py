@@ -55,8 +55,8 @@ def write_problems(path: Path, count: int) -> None:
     write_parquet(path.with_name("dev.parquet"), table([], Problem))
 
 
-def write_model(folder: Path) -> None:
-    """Write a model of the demo's shape with random weights, and the demo's tokenizer."""
+def write_model(folder: Path, **sizes: int) -> None:
+    """Write a model of the demo's shape but for ``sizes`` with random weights, and the demo's tokenizer."""
     import torch
 
     from workflow.lib.generators.pretraining import Noise, draw_texts
@@ -71,7 +71,7 @@ def write_model(folder: Path) -> None:
         key: settings[key]
         for key in ("hidden_size", "layers", "intermediate_size", "context", "initializer_range")
     }
-    new_model(tokenizer, **shape).save_pretrained(folder)
+    new_model(tokenizer, **(shape | sizes)).save_pretrained(folder)
     tokenizer.save_pretrained(folder, save_jinja_files=False)
 
 

@@ -34,12 +34,12 @@ def apart(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return max(abs(a - b) / max(abs(a), 0.1) for a, b in zip(ours, theirs, strict=True))
 
 
-def snapshot_in(folder: Path, chosen: Path | None) -> Path:
-    """Return the model folder ``chosen``, or a new one of the demo's shape with random weights."""
+def snapshot_in(folder: Path, chosen: Path | None, **sizes: int) -> Path:
+    """Return the folder ``chosen``, or a new random model of the demo's shape but for ``sizes``."""
     if chosen is None:
         from benchmarks.throughput import write_model
 
-        write_model(folder / "model")
+        write_model(folder / "model", **sizes)
     return (chosen or folder / "model").resolve()
 
 
