@@ -68,7 +68,7 @@ def roomy_cache(config: PreTrainedConfig, room: int) -> DynamicCache:
 
 
 def without_ended(cache: DynamicCache, ended: Tensor, *of_rows: Tensor) -> tuple[Tensor, ...]:
-    """Return ``ended`` and tensors without the rows that have ended, once enough have; so loses the cache.
+    """Drop the rows that have ended, once enough have, from ``cache`` and from the tensors returned.
 
     Args:
         cache: Keys and values of the rows; nothing else may be remembered of them.
