@@ -399,7 +399,8 @@ def test_every_loss_of_dpo_equals_trl(tmp_path, tiny_llama, loss: str, smoothing
         processing_class=load_tokenizer(tiny_llama),
     )
     move(model)
-    theirs = trainer.compute_loss(model, trainer.data_collator(ROWS))
+    (batch,), _ = trainer.get_batch_samples(iter([trainer.data_collator(ROWS)]), 1, torch.device("cpu"))
+    theirs = trainer.compute_loss(model, batch)
 
     def each(side: str) -> list[torch.Tensor]:
         return [logps_of(model, row["prompt_ids"], row[f"{side}_ids"]) for row in ROWS]
