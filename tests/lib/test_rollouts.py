@@ -41,6 +41,15 @@ def crew(tiny_llama: Path) -> Crew:
     return Crew(load_base(tiny_llama, HARDWARE), LORA, [], seed=1)
 
 
+def shapes(crew: Crew) -> list[tuple[int, ...]]:
+    """Return the list to which the shape of every later pass, (rows, tokens), is added."""
+    seen: list[tuple[int, ...]] = []
+    crew._trunk.register_forward_hook(
+        lambda *hooked: seen.append(tuple(hooked[-1].last_hidden_state.shape[:2]))
+    )
+    return seen
+
+
 def test_a_response_ends_with_its_first_eos():
     assert cut([5, EOS, 6, EOS], EOS) == [5, EOS]
     assert cut([5, 6], EOS) == [5, 6]
@@ -91,8 +100,7 @@ def test_rows_that_have_ended_leave_without_a_trace(crew: Crew, monkeypatch: pyt
     value = torch.nn.Linear(crew.base.config.hidden_size, 1)
     push = 4.0 * torch.nn.functional.one_hot(tensor(EOS), crew.base.config.vocab_size)
     crew._head.register_forward_hook(lambda head, given, logits: logits + push)
-    computed: list[int] = []
-    crew._trunk.register_forward_hook(lambda *hooked: computed.append(len(hooked[-1].last_hidden_state)))
+    computed = shapes(crew)
     told, rows = [], []
     for crowded in (0.99, -1.0):  # each row leaves once it has ended; none does
         monkeypatch.setattr(decoding, "CROWDED", crowded)
@@ -100,7 +108,7 @@ def test_rows_that_have_ended_leave_without_a_trace(crew: Crew, monkeypatch: pyt
         told.append(
             crew.sample(PROMPTS * 4, value, longest=12, temperature=1.0, eos=EOS, pad=PAD, generator=draw)
         )
-        rows.append(computed.copy())
+        rows.append([count for count, _ in computed])
         computed.clear()
     fewer, all_of_them = told
     lengths = [len(response) for response in fewer.responses]
@@ -177,15 +185,6 @@ SHARED = [USER, 40, 41, 42, 43, 44, 45, 46]  # what an instruction is to all pro
 ROWS = [[*SHARED, 50 + i, *[60] * i, EOS, ASSISTANT, 70, 71 + i] for i in range(4)]
 
 
-def widths(crew: Crew) -> list[tuple[int, ...]]:
-    """Return the list to which the shape of every later pass, (rows, tokens), is added."""
-    seen: list[tuple[int, ...]] = []
-    crew._trunk.register_forward_hook(
-        lambda *hooked: seen.append(tuple(hooked[-1].last_hidden_state.shape[:2]))
-    )
-    return seen
-
-
 def trained_states(crew: Crew, ids: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Return the states of the policy, and the gradient of a random sum of them."""
     states = crew.states(ids)
@@ -204,7 +203,7 @@ def test_what_all_rows_begin_with_is_computed_once(
     lora = {**LORA, "target_modules": "all-linear"}
     crew = Crew(load_base(family(tmp_path / "base"), HARDWARE), lora, [], seed=1)
     ids = pack(ROWS, [[80]] * 4, PAD).ids
-    seen = widths(crew)
+    seen = shapes(crew)
     states, gradients = trained_states(crew, ids)
     assert seen == [(1, len(SHARED)), (4, ids.shape[1] - len(SHARED))]
     monkeypatch.setattr(rollouts, "WORTH", 1.0)
@@ -217,7 +216,7 @@ def test_what_all_rows_begin_with_is_computed_once(
 
 def test_a_beginning_that_saves_little_is_no_pass_of_its_own(crew: Crew):
     """Two tokens save 6 of the 44 of a batch, which is more than an eighth; one saves 3 of 40."""
-    seen = widths(crew)
+    seen = shapes(crew)
     for start, passes in ((0, 2), (6, 2), (7, 1), (8, 1)):
         crew.states(pack([row[start:] for row in ROWS], [[80]] * 4, PAD).ids)
         assert len(seen) == passes, start
