@@ -106,13 +106,14 @@ def test_tokens_that_were_reserved_and_not_used_are_given_back(api: FakeApi) -> 
 
 
 def test_row_20_everyone_waits_as_long_as_the_server_tells(api: FakeApi) -> None:
+    # a worker that went on alone would have work for the whole second: eleven requests of 0.1 s
     api.react = lambda asked, nth: failed(429, Retry_After="1") if len(api.asked) == 1 else None
+    api.pause = 0.1
     given = arguments(Path(), api, 6, concurrency=2)
     main(**given)
     check_whole(given, api, 6)
     gaps = [after - before for before, after in itertools.pairwise(api.times)]
-    assert 0.9 <= max(gaps) < 30.0  # told in seconds, not in minutes
-    assert gaps.index(max(gaps)) < 5  # and nobody asks meanwhile: one worker alone would have asked ten times
+    assert 0.9 <= max(gaps) < 30.0  # told in seconds, not in minutes, and nobody asks meanwhile
 
 
 def test_row_20_a_request_that_fails_every_time_is_left_out_and_told(api: FakeApi) -> None:
