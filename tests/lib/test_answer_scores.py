@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from tests.hand_samples import sample
 from tests.random_adapters import HARDWARE, write_adapter
 from tests.tiny_gpt2 import write_tiny_bert
+from tests.tiny_llama import write_tiny_granite
 from workflow.lib.answer_scores import (
     Means,
     Turn,
@@ -65,6 +66,14 @@ def test_log_probabilities_are_those_of_each_answer_alone(
     hot = answer_logps(base, tokenizer, TURNS[:1], temperature=1.0, batch=batch)
     assert hot[TURNS[0]] == pytest.approx(alone(tiny_llama, adapter, TURNS[0], 1.0), abs=1e-3)
     assert abs(hot[TURNS[0]] - found[TURNS[0]]) > 1  # which makes the temperature matter here
+
+
+def test_log_probabilities_are_of_the_logits_that_a_model_scales(tmp_path: Path) -> None:
+    granite = write_tiny_granite(tmp_path)
+    found = answer_logps(
+        load_base(granite, HARDWARE), load_tokenizer(granite), TURNS, temperature=1.0, batch=3
+    )
+    assert found == {turn: pytest.approx(alone(granite, None, turn, 1.0), abs=1e-3) for turn in TURNS}
 
 
 def test_batches_begin_with_the_longest_and_hold_every_place_once() -> None:

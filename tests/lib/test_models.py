@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.tiny_llama import write_tiny_granite
 from tests.training import HARDWARE
 from workflow.lib.errors import DataError
 from workflow.lib.models import load_base, load_scorer, load_tokenizer
@@ -53,3 +54,10 @@ def test_the_head_of_a_scorer_comes_from_its_seed_alone(tiny_llama: Path) -> Non
     heads = [load_scorer(tiny_llama, HARDWARE, pad=0, seed=seed).score.weight for seed in (1, 1, 2)]
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
+
+
+def test_a_family_without_classifiers_cannot_be_a_reward_model(tmp_path: Path) -> None:
+    granite = write_tiny_granite(tmp_path / "granite")
+    assert load_base(granite, HARDWARE)
+    with pytest.raises(DataError, match=r"granite: expected a family .* found 'granite', of which .* Fix:"):
+        load_scorer(granite, HARDWARE, pad=0, seed=1)

@@ -12,6 +12,7 @@ from huggingface_hub.utils import get_session
 from tests.fake_hub import REVISION, FakeHub, serving, use
 from tests.source import ROOT
 from tests.studies import demo_config
+from tests.tiny_llama import write_tiny_granite
 from workflow.lib import hub
 from workflow.lib.earlier import Earlier
 from workflow.lib.errors import DataError
@@ -22,7 +23,7 @@ from workflow.lib.plan import read_presets
 from workflow.lib.preflight import registry
 from workflow.lib.preflight.leakage import leakage
 from workflow.lib.preflight.lines import Line, Site, gathered, not_yet, ok, wrong
-from workflow.lib.preflight.models import LONGEST, context_of, layers, lengths, templates
+from workflow.lib.preflight.models import LONGEST, context_of, layers, lengths, scorers, templates
 from workflow.lib.preflight.registry import CHECKS, look
 from workflow.lib.preflight.sources import sources
 from workflow.lib.preflight.surroundings import gpus, room, secrets
@@ -80,7 +81,8 @@ def test_an_error_in_one_check_is_a_line(study: dict[str, Any], monkeypatch: pyt
 
 def test_every_check_has_its_place() -> None:
     assert list(CHECKS) == [
-        *("config", "secrets", "disk", "GPUs", "sources", "chat template", "LoRA", "length", "leakage")
+        *("config", "secrets", "disk", "GPUs", "sources"),
+        *("chat template", "LoRA", "reward model", "length", "leakage"),
     ]
 
 
@@ -310,7 +312,7 @@ def here(tiny_llama: Path) -> Path:
     return SNAPSHOT
 
 
-@pytest.mark.parametrize("check", [templates, layers, lengths])
+@pytest.mark.parametrize("check", [templates, layers, scorers, lengths])
 def test_a_model_that_is_not_here_must_wait(study: dict[str, Any], check: Callable[..., Any]) -> None:
     (line,) = check(site(study))
     assert (line.state, line.about) == ("not yet", "models.tiny")
@@ -336,6 +338,17 @@ def test_a_template_file_that_cannot_be_read(study: dict[str, Any], tmp_path: Pa
     sizes = Sizes(study, 500, Path("results"), tmp_path)
     found = next(templates(Site(study, Estimator(sizes, PRESETS, Earlier({}, {})), {}, False)))
     assert (found.state, found.about) == ("problem", "bad.jinja:2")
+
+
+def test_a_student_that_cannot_be_a_reward_model(study: dict[str, Any], here: Path) -> None:
+    assert told(scorers(site(study))) == [("ok", "models.tiny", "can be one")]
+    shutil.copy(write_tiny_granite(Path("granite")) / "config.json", here)
+    (line,) = scorers(site(study))
+    assert line.state == "problem" and "found 'granite', of which transformers has no" in line.text
+    (here / "config.json").unlink()
+    assert states(scorers(site(study))) == ["not yet"]
+    del study["methods"]["reward"]
+    assert not list(scorers(site(study)))
 
 
 def test_layers_that_adapters_change(study: dict[str, Any], here: Path) -> None:

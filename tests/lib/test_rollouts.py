@@ -9,7 +9,7 @@ from peft import PeftModel
 from torch import tensor
 
 from tests.tiny_gpt2 import write_tiny_gpt2
-from tests.tiny_llama import write_tiny_llama
+from tests.tiny_llama import write_tiny_granite, write_tiny_llama
 from tests.training import HARDWARE, LORA, REWARD, job, parent, write_rows
 from workflow.lib import decoding, rollouts
 from workflow.lib.adapters import TRAINED, attach
@@ -95,11 +95,25 @@ def test_what_sampling_records_is_what_a_whole_pass_computes(crew: Crew):
     assert len(entropy) == sum(map(len, sampled.responses))
 
 
+def test_a_policy_whose_model_scales_its_logits_samples_from_those(tmp_path: Path):
+    """Granite: what is drawn, recalled and learnt has the probability that the model itself gives it."""
+    crew = Crew(load_base(write_tiny_granite(tmp_path), HARDWARE), LORA, [], seed=1)
+    value = torch.nn.Linear(crew.base.config.hidden_size, 1)
+    draw = torch.Generator().manual_seed(2)
+    sampled = crew.sample(PROMPTS, value, longest=6, temperature=0.7, eos=EOS, pad=PAD, generator=draw)
+    packed = pack(PROMPTS, sampled.responses, PAD)
+    logits = crew.model(input_ids=packed.ids).logits[:, :-1][packed.mask].detach()
+    expected = torch.log_softmax(logits / 0.7, dim=-1)
+    expected = expected.gather(-1, packed.ids[:, 1:][packed.mask][:, None]).squeeze(-1)
+    for found in (sampled.logps, crew.recall(packed, value, 0.7)[0], crew.reference_logps(packed, 0.7)):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
 def test_rows_that_have_ended_leave_without_a_trace(crew: Crew, monkeypatch: pytest.MonkeyPatch):
     """Whoever stays draws the same tokens, whether or not the others are still computed."""
     value = torch.nn.Linear(crew.base.config.hidden_size, 1)
     push = 4.0 * torch.nn.functional.one_hot(tensor(EOS), crew.base.config.vocab_size)
-    crew._head.register_forward_hook(lambda head, given, logits: logits + push)
+    crew.base.lm_head.register_forward_hook(lambda head, given, logits: logits + push)
     computed = shapes(crew)
     told, rows = [], []
     for crowded in (0.99, -1.0):  # each row leaves once it has ended; none does

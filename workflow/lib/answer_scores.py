@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from workflow.lib.chat import render, token_ids
 from workflow.lib.classifiers import Classifier
 from workflow.lib.errors import NumericalError
+from workflow.lib.heads import head_of, trunk_of
 from workflow.lib.models import load_scorer
 from workflow.lib.packing import pack
 from workflow.lib.policies import active, load_policies
@@ -136,14 +137,14 @@ def answer_logps(
         ids[: ids.index(tokenizer.eos_token_id) + (not turn.cut)]
         for ids, turn in zip(after, turns, strict=True)
     ]
-    trunk, head = getattr(base, base.base_model_prefix), base.get_output_embeddings()
+    trunk, head = trunk_of(base), head_of(base)
     found: dict[Turn, float] = {}
     for part in batches([len(ids) for ids in closed], batch):
         packed = pack([before[p] for p in part], [said[p] for p in part], tokenizer.pad_token_id)
         ids, mask = packed.ids.to(base.device), packed.mask.to(base.device)
         with torch.no_grad():
             states = trunk(input_ids=ids, use_cache=False).last_hidden_state[:, :-1][mask]  # (N, H)
-            logits = head(states).float() / temperature  # (N, V)
+            logits = head(states) / temperature  # (N, V)
         logps = torch.log_softmax(logits, dim=-1).gather(-1, ids[:, 1:][mask][:, None]).squeeze(-1)
         sums = torch.zeros(len(part), device=base.device).index_add_(0, mask.nonzero()[:, 0], logps)
         found |= dict(zip([turns[p] for p in part], sums.tolist(), strict=True))

@@ -15,6 +15,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 from transformers.utils import is_bitsandbytes_available
 
 from workflow.lib.chat import check_contract
@@ -61,6 +62,16 @@ def load_base(snapshot: str | Path, hardware: Mapping[str, Any]) -> PreTrainedMo
     return _load(AutoModelForCausalLM.from_pretrained, snapshot, hardware)
 
 
+def check_scorer(snapshot: str | Path) -> None:
+    """Raise ``DataError`` unless transformers has classifiers of the family of ``snapshot``."""
+    config = AutoConfig.from_pretrained(snapshot, local_files_only=True, trust_remote_code=False)
+    if config.model_type not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
+        raise DataError(
+            f"{snapshot}: expected a family that can be a reward model, found '{config.model_type}', "
+            "of which transformers has no classifier. Fix: leave methods.reward out, or train another model."
+        )
+
+
 def load_scorer(
     snapshot: str | Path, hardware: Mapping[str, Any], *, pad: int | None, seed: int
 ) -> PreTrainedModel:
@@ -71,7 +82,11 @@ def load_scorer(
         hardware: As for ``load_base``.
         pad: Token that fills rows up; the last token that is not ``pad`` is scored.
         seed: Of the head's initial weights; the global generator is left as it was.
+
+    Raises:
+        DataError: There are no sequence classifiers of its family.
     """
+    check_scorer(snapshot)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = _load(AutoModelForSequenceClassification.from_pretrained, snapshot, hardware, num_labels=1)

@@ -20,6 +20,7 @@ from transformers import DynamicCache, PreTrainedModel
 from workflow.lib.adapters import TRAINED, attach, load_weights, lora_config
 from workflow.lib.decoding import roomy_cache, without_ended
 from workflow.lib.errors import IntegrityError
+from workflow.lib.heads import head_of, trunk_of
 from workflow.lib.packing import Packed
 
 REFERENCE = "reference"
@@ -59,8 +60,7 @@ class Crew:
         self._reference = REFERENCE if start else None
         self._heads: dict[str, Tensor] = {}
         self._listeners: dict[str, Callable[[Tensor], None]] = {}
-        self._trunk = getattr(base, base.base_model_prefix)
-        self._head = base.get_output_embeddings()
+        self._trunk, self._head = trunk_of(base), head_of(base)
         if start:
             self._add(REFERENCE, lora_config(lora, "CAUSAL_LM"), start[0])
         self._settle()
@@ -185,7 +185,7 @@ class Crew:
             temperature: Of the sampling distribution.
         """
         mask = packed.mask.to(states.device)
-        logits = self._head(states[:, :-1][mask]).float() / temperature  # (N, V)
+        logits = self._head(states[:, :-1][mask]) / temperature  # (N, V)
         distribution = torch.log_softmax(logits, dim=-1)
         targets = packed.ids.to(states.device)[:, 1:][mask]
         return distribution.gather(-1, targets[:, None]).squeeze(-1)
@@ -215,7 +215,7 @@ class Crew:
         """Return log-probability, entropy and value at each response token, each (N,), in one whole pass."""
         states = self.states(packed.ids)
         before = states[:, :-1][packed.mask.to(states.device)]  # (N, H)
-        distribution = torch.log_softmax(self._head(before).float() / temperature, dim=-1)
+        distribution = torch.log_softmax(self._head(before) / temperature, dim=-1)
         targets = packed.ids[:, 1:][packed.mask].to(states.device)
         logps = distribution.gather(-1, targets[:, None]).squeeze(-1)
         entropy = -(distribution.exp() * distribution).sum(-1)
@@ -270,7 +270,7 @@ class Crew:
                 past_key_values=cache,
                 use_cache=True,
             ).last_hidden_state[:, -1]
-            distribution = torch.log_softmax(self._head(states).float() / temperature, dim=-1)
+            distribution = torch.log_softmax(self._head(states) / temperature, dim=-1)
             token = drawn_at(distribution.exp(), chances[rows, step])
             logp = distribution.gather(-1, token)
             entropy = -(distribution.exp() * distribution).sum(-1, keepdim=True)

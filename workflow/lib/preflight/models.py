@@ -21,6 +21,7 @@ from workflow.lib.references import suggest
 CONTEXT = ("max_position_embeddings", "n_positions")  # keys of config.json, tokens
 LONGEST = 20  # problems of a task whose tokens are counted: the longest ones by characters
 ALL = "all-linear"
+REWARD = "reward"  # the method whose model has a head for scores
 
 
 def templates(site: Site) -> Iterator[Line]:
@@ -90,6 +91,22 @@ def layers(site: Site) -> Iterator[Line]:
             ]
         fine = ok(f"models.{model}", f"has {', '.join(known if wanted == ALL else wanted)}")
         yield from judged(problems, fine)
+
+
+def scorers(site: Site) -> Iterator[Line]:
+    """Tell whether a student can be a reward model, where the study trains one."""
+    for model in site.study["train"]["models"] if REWARD in site.study["methods"] else ():
+        folder = site.snapshot(model)
+        if folder is None or not (folder / "config.json").is_file():
+            yield not_yet(f"models.{model}", "its family is not known. Check again after fetch_model.")
+            continue
+        from workflow.lib.models import check_scorer  # takes seconds, as above
+
+        try:
+            check_scorer(folder)
+            yield ok(f"models.{model}", "can be one")
+        except PlumblineError as error:
+            yield of_error("", error)
 
 
 def lengths(site: Site) -> Iterator[Line]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from workflow.lib.errors import PlumblineError
 from workflow.lib.preflight.leakage import leakage
 from workflow.lib.preflight.lines import Line, Site, gathered, of_error, ok
-from workflow.lib.preflight.models import layers, lengths, templates
+from workflow.lib.preflight.models import layers, lengths, scorers, templates
 from workflow.lib.preflight.sources import sources
 from workflow.lib.preflight.surroundings import gpus, room, secrets
 
@@ -24,6 +24,7 @@ CHECKS: dict[str, Callable[[Site], Iterator[Line]]] = {
     "sources": sources,
     "chat template": templates,
     "LoRA": layers,
+    "reward model": scorers,
     "length": lengths,
     "leakage": leakage,
 }
