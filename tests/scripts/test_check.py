@@ -40,13 +40,13 @@ def test_a_sound_study_ends_with_what_must_wait(capsys: pytest.CaptureFixture[st
     names += ["chat template", "LoRA", "length", "leakage", "leakage"]
     assert [line[9:22].strip() for line in lines[:-1]] == names
     # template, layers, context, and rows that are not there yet
-    assert lines[-1] == "No problem found; 4 of 12 lines must wait. What it would cost: snakemake -n"
+    assert lines[-1] == "No problem found; 5 of 13 lines must wait. What it would cost: snakemake -n"
 
 
 def test_a_missing_secret_alone_is_a_missing_dependency(capsys: pytest.CaptureFixture[str]) -> None:
     study = demo_config()
     study["teachers"]["far"] = far()
-    with pytest.raises(DependencyError, match=r"1 of 12 lines are problems: secrets\."):
+    with pytest.raises(DependencyError, match=r"1 of 13 lines are problems: secrets\."):
         check(study)
     assert "problem  secrets       OPENAI_API_KEY: not set" in capsys.readouterr().out
 

@@ -27,7 +27,7 @@ def test_the_demo_passes_and_three_problems_are_told_in_one_go(tmp_path: Path) -
     done = check(tmp_path, study)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = done.stderr.splitlines()
-    assert "No problem found; 4 of 12 lines must wait. What it would cost: snakemake -n" in lines
+    assert "No problem found; 5 of 13 lines must wait. What it would cost: snakemake -n" in lines
     assert "ok       GPUs          the study computes on CPUs" in lines
     assert not [line for line in lines if line.startswith("problem")]
     hub = {"kind": "hub", "repo": "org/m", "revision": "0" * 40, "licence": "MIT", "megabytes": 10**9}
