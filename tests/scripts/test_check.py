@@ -37,9 +37,9 @@ def test_a_sound_study_ends_with_what_must_wait(capsys: pytest.CaptureFixture[st
     check(demo_config())
     lines = capsys.readouterr().out.splitlines()
     names = ["config", "secrets", "disk", "disk", "disk", "GPUs", "sources"]
-    names += ["chat template", "LoRA", "length", "leakage", "leakage"]
+    names += ["chat template", "LoRA", "reward model", "length", "leakage", "leakage"]
     assert [line[9:22].strip() for line in lines[:-1]] == names
-    # template, layers, context, and rows that are not there yet
+    # template, layers, family, context, and rows that are not there yet
     assert lines[-1] == "No problem found; 5 of 13 lines must wait. What it would cost: snakemake -n"
 
 
@@ -56,7 +56,7 @@ def test_three_problems_are_told_in_one_go(capsys: pytest.CaptureFixture[str]) -
     study["teachers"]["far"] = far()
     study["teachers"]["tiny"]["max_tokens"] = 256  # all of max_model_len
     study["datasets"]["goals"]["sources"][0] |= {"generator": "logic", "seed": 20260}  # the training's rows
-    with pytest.raises(DataError, match="3 of 13 lines are problems: leakage, length, secrets"):
+    with pytest.raises(DataError, match="3 of 14 lines are problems: leakage, length, secrets"):
         check(study)
     assert capsys.readouterr().out.count("problem  ") == 3
 
