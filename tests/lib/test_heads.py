@@ -6,48 +6,16 @@ from typing import Any
 import pytest
 import torch
 from accelerate.hooks import ModelHook, add_hook_to_module
-from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers import PreTrainedModel
 
+from tests.families import FAMILIES, tiny
 from tests.training import HARDWARE, LORA
 from workflow.lib.adapters import attach
 from workflow.lib.heads import head_of, trunk_of
 from workflow.lib.models import load_base
 
-SHAPE = {
-    "vocab_size": 64,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
-FAMILIES: dict[str, dict[str, Any]] = {
-    "llama": {},
-    "gpt2": {},
-    "qwen3": {},
-    "phi": {},  # its output layer has a bias
-    "phi3": {},
-    "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},  # its trunk has another one within
-    "mixtral": {"num_local_experts": 4},
-    "gemma3_text": {"head_dim": 8},
-    "gemma2": {"head_dim": 8, "final_logit_softcapping": 0.05},
-    "granite": {"logits_scaling": 8.0},
-    "cohere2": {"logit_scale": 0.25},
-    "hyperclovax": {"logits_scaling": 8.0},  # it multiplies where Granite divides
-}
 OTHERWISE = {"gemma2", "granite", "cohere2", "hyperclovax"}  # whose logits are not their output layer's
 IDS = torch.randint(3, 64, (3, 9), generator=torch.Generator().manual_seed(1))
-
-
-def tiny(family: str) -> PreTrainedModel:
-    """Return a model of ``family`` with random weights."""
-    config: PreTrainedConfig = CONFIG_MAPPING[family](**{**SHAPE, **FAMILIES[family]})
-    torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(config).eval()
 
 
 def logits_by_parts(model: PreTrainedModel) -> torch.Tensor:

@@ -1,0 +1,41 @@
+"""Families of causal language models, each as a tiny one with random weights."""
+
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+SHAPE = {
+    "vocab_size": 128,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "initializer_range": 0.3,  # far from uniform, so that a wrong position or mask shows
+}
+FAMILIES: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "gpt2": {},
+    "qwen3": {},
+    "phi": {},  # its output layer has a bias
+    "phi3": {},
+    "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},  # its trunk has another one within
+    "mixtral": {"num_local_experts": 4},
+    "gemma3_text": {"head_dim": 8},
+    "gemma2": {"head_dim": 8, "final_logit_softcapping": 1.0, "sliding_window": 6},
+    "granite": {"logits_scaling": 8.0},
+    "cohere2": {"logit_scale": 0.25},
+    "hyperclovax": {"logits_scaling": 8.0},  # it multiplies where Granite divides
+}
+
+
+def tiny(family: str) -> PreTrainedModel:
+    """Return a model of ``family`` with random weights."""
+    config: PreTrainedConfig = CONFIG_MAPPING[family](**{**SHAPE, **FAMILIES[family]})
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(config).eval()
