@@ -21,6 +21,7 @@ SHAPE = {
 FAMILIES: dict[str, dict[str, Any]] = {
     "llama": {},
     "gpt2": {},
+    "gpt_neo": {"num_layers": 2, "attention_types": [[["global", "local"], 1]], "window_size": 4},
     "qwen3": {},
     "phi": {},  # its output layer has a bias
     "phi3": {},

@@ -8,6 +8,7 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
+from tests.families import FAMILIES, tiny
 from tests.random_adapters import HARDWARE, write_adapter
 from tests.tiny_gpt2 import write_tiny_gpt2
 from workflow.lib.branches import (
@@ -115,6 +116,17 @@ def test_each_option_scores_as_it_does_alone(
         assert found[8][1]
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_in_every_family_options_score_as_they_do_alone(family: str) -> None:
+    """Where a token sees the columns next to it, and not those next to it in its own sequence, one by one."""
+    model = tiny(family)
+    assert can_branch(model) == (family not in {"gemma2", "gemma3_text", "gpt_neo", "cohere2"})
+    asked = sequences()
+    found = loglikelihoods(model, rows_of(asked, 100), None) if can_branch(model) else {}
+    for _, sequence in asked if found else ():
+        assert found[sequence.number][0] == pytest.approx(alone(model, sequence)[0], abs=1e-4)
+
+
 def test_the_harness_own_way_gives_the_same(tiny_llama: Path, tmp_path: Path) -> None:
     folder = write_adapter(tiny_llama, tmp_path / "p0", 1)
     model = load_policies(load_base(tiny_llama, HARDWARE), {"p0": folder}, model="tiny")
@@ -138,6 +150,8 @@ def test_the_harness_own_way_gives_the_same(tiny_llama: Path, tmp_path: Path) ->
         {"sliding_window": 128},
         {"layer_types": ["full_attention", "sliding_attention"]},
         {"layer_types": ["linear_attention", "full_attention"]},
+        {"attention_layers": ["global", "local"]},
+        {"alibi": True},
     ],
 )
 def test_models_with_another_attention_score_one_by_one(tiny_llama: Path, changed: dict[str, object]) -> None:
