@@ -25,7 +25,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "qwen3": {},
     "phi": {},  # its output layer has a bias
     "phi3": {},
-    "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},  # its trunk has another one within
+    "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32, "init_std": 0.3},  # its trunk has another one within
     "mixtral": {"num_local_experts": 4},
     "gemma3_text": {"head_dim": 8},
     "gemma2": {"head_dim": 8, "final_logit_softcapping": 1.0, "sliding_window": 6},

@@ -8,6 +8,7 @@ import pytest
 from safetensors.torch import load_file
 from transformers import Trainer
 
+from tests.families import FAMILIES, tiny
 from tests.training import HARDWARE, ROWS, SFT, check_complete, job, parent, reruns, series, write_rows
 from workflow.lib import training
 from workflow.lib.errors import DataError, IntegrityError, NumericalError, Preempted
@@ -102,7 +103,22 @@ def test_packed_rows_do_not_see_each_other(tmp_path: Path, tiny_llama: Path, row
     assert {run["counts"]["completion_tokens"] for run in runs.values()} == {ROWS // 2 * (11 + 10)}
 
 
-def test_a_packed_training_is_told_and_reproducible(tmp_path: Path, tiny_llama: Path, rows: str):
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_whose_packed_rows_see_each_other_is_refused(family: str):
+    """OPT takes its positions, and who sees whom, from the mask alone."""
+    data = train_sft.sequences(encoded(([5, 6, 7], [3, 2]), ([8, 9], [4, 2])), packing=True, longest=9)
+    if family != "opt":
+        train_sft.check_apart(tiny(family), data)
+        return
+    with pytest.raises(DataError, match="in OPTForCausalLM with attention 'sdpa' packed rows see each other"):
+        train_sft.check_apart(tiny(family), data)
+    alone = train_sft.sequences(encoded(([5, 6, 7], [3, 2]), ([8, 9], [4, 2])), packing=True, longest=5)
+    train_sft.check_apart(tiny(family), alone)
+
+
+def test_a_packed_training_is_told_and_reproducible(
+    tmp_path: Path, tiny_llama: Path, rows: str, monkeypatch: pytest.MonkeyPatch
+):
     settings = {**SFT, "packing": True, "max_length": 96, "batch_size": 2, "epochs": 2}
     jobs = [job(tmp_path / name, tiny_llama, "sft", settings, rows) for name in ("a", "b")]
     first, again = reruns(train_sft.main, jobs)
@@ -110,6 +126,9 @@ def test_a_packed_training_is_told_and_reproducible(tmp_path: Path, tiny_llama: 
     check_complete(jobs[0], steps=4, quantities={"loss"})  # 3 sequences: 2 steps an epoch
     card = (tmp_path / "a" / "README.md").read_text()
     assert "| sequences | 3 |" in card and "| completion tokens | 126 |" in card
+    monkeypatch.setattr(train_sft, "APART", -1.0)
+    with pytest.raises(DataError, match=r"in LlamaForCausalLM .* packed rows see each other"):
+        train_sft.main(**job(tmp_path / "c", tiny_llama, "sft", settings, rows))
 
 
 def test_a_stopped_training_by_length_goes_on_to_the_same_bytes(

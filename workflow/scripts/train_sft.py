@@ -4,17 +4,21 @@ Loss: mean negative log-likelihood of the completion's tokens given the prompt (
 tokens of the batch, EOS included; the prompt is not trained. Trainer: TRL's SFTTrainer.
 
 ``packing`` lays rows end to end in sequences of up to ``max_length`` tokens, best fit decreasing (Ding et al.
-2024, arXiv 2404.10830), without cutting any; a row neither sees nor predicts its neighbours. ``batch_size``
-then counts sequences: fewer steps, more rows each. Without it, rows of one length share micro-batches, which
-changes no global batch and no loss.
+2024, arXiv 2404.10830), without cutting any; a row neither sees nor predicts its neighbours, or the job
+stops. ``batch_size`` then counts sequences: fewer steps, more rows each. Without it, rows of one length share
+micro-batches, which changes no global batch and no loss.
 """
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import torch
 from datasets import Dataset
+from transformers import PreTrainedModel
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
+from workflow.lib.errors import DataError
+from workflow.lib.heads import trunk_of
 from workflow.lib.logs import capture
 from workflow.lib.models import load_tokenizer
 from workflow.lib.records import SftRow
@@ -24,6 +28,9 @@ from workflow.lib.training import Encoded, begin, encode, in_ranks
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+
+
+APART = 0.02  # change of a state, relative, that rounding does not make
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,41 @@ def sequences(encoded: Encoded, packing: bool, longest: int) -> Dataset:
     return pack_dataset(Dataset.from_list(rows), longest, "bfd") if packing else Dataset.from_list(rows)
 
 
+@torch.no_grad()
+def check_apart(base: PreTrainedModel, data: Dataset) -> None:
+    """Fail if packed rows see each other in ``base``: not every family starts anew where a position is 0.
+
+    The first token of a row sees itself alone, whatever the row before it says.
+
+    Args:
+        base: The model, in evaluation mode.
+        data: The packed sequences.
+
+    Raises:
+        DataError: The state of a row's first token is another one once the row before it is.
+    """
+    lengths, ids = next(
+        ((row["seq_lengths"], row["input_ids"]) for row in data if len(row["seq_lengths"]) > 1), ([], [])
+    )
+    if not lengths:
+        return
+    positions = torch.cat([torch.arange(length) for length in lengths])[None].to(base.device)
+    one = torch.tensor([ids], device=base.device)
+    other = one.clone()
+    other[:, : lengths[0]] = one[:, : lengths[0]].roll(1, dims=1)
+    state, moved = (
+        trunk_of(base)(input_ids=tokens, position_ids=positions, use_cache=False)
+        .last_hidden_state[0, lengths[0]]
+        .float()
+        for tokens in (one, other)
+    )
+    if float((moved - state).norm() / state.norm()) > APART:
+        raise DataError(
+            f"methods.sft.packing: in {type(base).__name__} with attention "
+            f"'{base.config._attn_implementation}' packed rows see each other. Fix: set packing to false."
+        )
+
+
 @in_ranks
 def main(**given: Any) -> None:
     """Train the adapter; ``given`` are the fields of ``workflow.lib.training.Job``."""
@@ -53,6 +95,8 @@ def main(**given: Any) -> None:
     trained = sum(len(row["completion_ids"]) for row in encoded.rows)
     encoded = replace(encoded, counts={"sequences": len(data), "completion_tokens": trained})
     model = policy_of(job)
+    if settings.packing:
+        check_apart(model.get_base_model(), data)
     trainer = LengthTrainer(
         model=model,
         args=SFTConfig(
