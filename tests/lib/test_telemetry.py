@@ -8,6 +8,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from tests.families import tiny
 from workflow.lib.telemetry import (
     PEAK_FLOPS,
     Meter,
@@ -81,6 +82,19 @@ def test_flops_of_lora(tied: bool):
     model.add_adapter("ref", model.peft_config["default"])  # frozen: at work only in reference passes
     lora = 2 * 4 + 4 * 2  # A is 2 x 4, B is 4 x 2
     assert flops_per_token(model) == 4 * (LAYERS + TABLE) + 6 * lora
+
+
+def test_flops_of_experts_are_those_that_a_token_takes():
+    """Mixtral, each layer: attention of 32 x 32 and 2 (16 x 32), a router of 4 x 32, two norms of 32.
+
+    And 4 experts with 96 x 32 and 32 x 48 weights, of which a token takes 2. Outside: a norm, 2 tables.
+    """
+    model = tiny("mixtral")
+    layer = 2 * 32 * 32 + 2 * 16 * 32 + 4 * 32 + 2 * 32 + 2 * (96 * 32 + 32 * 48)
+    assert flops_per_token(model) == 6 * (2 * layer + 32 + 2 * 128 * 32) - 4 * 128 * 32
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    assert flops_per_token(model) == 4 * (2 * layer + 32 + 128 * 32)
 
 
 def test_weights_of_four_bits_are_counted_whole():

@@ -72,17 +72,27 @@ def flops_per_token(model: Any) -> float:
     of model FLOPs utilisation (Chowdhery et al. 2022, arXiv 2204.02311, appendix B), recomputed activations
     do not count. Not counted either: attention over the context, reference passes and sampling; so it is a
     lower bound, and a method that samples has a low utilisation by its nature. An input embedding is looked
-    up, not multiplied, unless it is the output layer too.
+    up, not multiplied, unless it is the output layer too. Of experts those count that a token meets.
 
     Args:
         model: PEFT's, or any other; LoRA matrices that are frozen, as those of a reference, do not count.
     """
     named = {name: weight for name, weight in model.named_parameters() if "original_module" not in name}
-    trained = sum(weights_in(weight) for weight in named.values() if weight.requires_grad)
-    frozen = [weight for name, weight in named.items() if not weight.requires_grad and ".lora_" not in name]
+    experts = getattr(model.config.get_text_config(), "num_experts_per_tok", None)
+    used = {name: weights_used(weight, experts) for name, weight in named.items()}
+    trained = sum(used[name] for name, weight in named.items() if weight.requires_grad)
+    frozen = sum(
+        used[name] for name, weight in named.items() if not weight.requires_grad and ".lora_" not in name
+    )
     inputs, outputs = model.get_input_embeddings().weight, model.get_output_embeddings()
     looked_up = 0 if outputs is not None and outputs.weight is inputs else weights_in(inputs)
-    return 4.0 * (sum(map(weights_in, frozen)) - looked_up) + 6.0 * trained
+    return 4.0 * (frozen - looked_up) + 6.0 * trained
+
+
+def weights_used(parameter: Tensor, experts: int | None) -> float:
+    """Return the number of weights that one token meets: of experts, which are stacked, so many of them."""
+    shape = getattr(parameter, "ds_shape", parameter.shape)
+    return weights_in(parameter) * (experts / shape[0] if experts and len(shape) == 3 else 1.0)
 
 
 def weights_in(parameter: Tensor) -> int:
