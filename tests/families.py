@@ -1,10 +1,13 @@
 """Families of causal language models, each as a tiny one with random weights."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from tests.tiny_llama import write_tiny_llama
 
 SHAPE = {
     "vocab_size": 128,
@@ -35,8 +38,16 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 
 
-def tiny(family: str) -> PreTrainedModel:
-    """Return a model of ``family`` with random weights."""
-    config: PreTrainedConfig = CONFIG_MAPPING[family](**{**SHAPE, **FAMILIES[family]})
+def tiny(family: str, **change: Any) -> PreTrainedModel:
+    """Return a model of ``family`` with random weights; ``change`` is of its configuration."""
+    config: PreTrainedConfig = CONFIG_MAPPING[family](**{**SHAPE, **FAMILIES[family], **change})
     torch.manual_seed(0)
     return AutoModelForCausalLM.from_config(config).eval()
+
+
+def write_tiny(family: str, folder: Path) -> Path:
+    """Write a model of ``family`` to ``folder``, with the tokenizer of the tiny Llama."""
+    write_tiny_llama(folder)
+    (folder / "model.safetensors").unlink()
+    tiny(family, eos_token_id=0, bos_token_id=None, max_position_embeddings=256).save_pretrained(folder)
+    return folder
