@@ -31,6 +31,15 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32, "init_std": 0.3},  # its trunk has another one within
     "mixtral": {"num_local_experts": 4},
     "gemma3_text": {"head_dim": 8},
+    "gemma3": {  # its language model is nested in one that sees pictures
+        "text_config": {**SHAPE, "head_dim": 8, "sliding_window": 6},
+        "vision_config": {
+            **{"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 4},
+            **{"image_size": 28, "patch_size": 14},
+        },
+        "mm_tokens_per_image": 4,
+        "image_token_index": 120,
+    },
     "gemma2": {"head_dim": 8, "final_logit_softcapping": 1.0, "sliding_window": 6},
     "granite": {"logits_scaling": 8.0},
     "cohere2": {"logit_scale": 0.25},
@@ -49,5 +58,7 @@ def write_tiny(family: str, folder: Path) -> Path:
     """Write a model of ``family`` to ``folder``, with the tokenizer of the tiny Llama."""
     write_tiny_llama(folder)
     (folder / "model.safetensors").unlink()
-    tiny(family, eos_token_id=0, bos_token_id=None, max_position_embeddings=256).save_pretrained(folder)
+    tokens = {"eos_token_id": 0, "bos_token_id": None, "max_position_embeddings": 256}
+    nested = {name: {**part, **tokens} for name, part in FAMILIES[family].items() if name == "text_config"}
+    tiny(family, **tokens, **nested).save_pretrained(folder)
     return folder

@@ -1,16 +1,23 @@
 """Classifiers as judges: their own tokenizer, the label that counts, texts that are too long."""
 
 import math
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
 
 from tests.tiny_gpt2 import READS, write_tiny_bert
 from tests.training import HARDWARE
 from workflow.lib.classifiers import Classifier
 from workflow.lib.errors import DataError
+from workflow.lib.files import read_json, write_json
 
 TEXTS = ["It is good", "bad", "yes it is odd no"]
 
@@ -39,6 +46,25 @@ def test_of_a_long_text_the_end_is_read_and_it_is_counted(bert: Path):
     end = " ".join(["yes"] * 6 + ["bad"] * (READS - 8))
     same = judge.scores([f"good good {end}", end])
     assert same[0] == pytest.approx(float(same[1]), rel=1e-5)
+    assert judge.cut == 1
+
+
+def test_the_positions_of_roberta_begin_behind_that_of_its_padding(bert: Path, tmp_path: Path):
+    """A table of READS + 1 positions, padding has the first of them, and a tokenizer tells no length."""
+    folder = shutil.copytree(bert, tmp_path / "roberta")
+    (folder / "config.json").unlink()
+    told = read_json(folder / "tokenizer_config.json")
+    del told["model_max_length"]
+    write_json(folder / "tokenizer_config.json", told)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = RobertaConfig(
+        vocab_size=400, max_position_embeddings=READS + 1, type_vocab_size=1, pad_token_id=0, **sizes
+    )
+    RobertaForSequenceClassification(config).save_pretrained(folder)
+    judge = Classifier(folder, "LABEL_1", "logit", HARDWARE)
+    end = " ".join(["yes"] * (READS - 2))
+    same = judge.scores([f"good good {end}", end])
+    assert same[0] == pytest.approx(float(same[1]), rel=1e-4)
     assert judge.cut == 1
 
 

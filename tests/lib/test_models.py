@@ -6,11 +6,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import BloomConfig, Gemma3Config
 
+from tests.families import write_tiny
 from tests.tiny_llama import write_tiny_granite
 from tests.training import HARDWARE
 from workflow.lib.errors import DataError
-from workflow.lib.models import load_base, load_scorer, load_tokenizer
+from workflow.lib.models import (
+    ANY_NUMBER,
+    context_in,
+    context_of,
+    load_base,
+    load_scorer,
+    load_tokenizer,
+)
 
 
 def test_the_base_is_ready_to_be_read(tiny_llama: Path) -> None:
@@ -61,3 +70,16 @@ def test_a_family_without_classifiers_cannot_be_a_reward_model(tmp_path: Path) -
     assert load_base(granite, HARDWARE)
     with pytest.raises(DataError, match=r"granite: expected a family .* found 'granite', of which .* Fix:"):
         load_scorer(granite, HARDWARE, pad=0, seed=1)
+
+
+def test_the_context_is_the_language_models_own(tiny_llama: Path) -> None:
+    assert context_of(tiny_llama) == 256
+    assert context_in(Gemma3Config(text_config={"max_position_embeddings": 99})) == 99
+    assert context_in(BloomConfig()) == ANY_NUMBER  # it has no table of positions
+
+
+def test_an_attention_that_a_family_lacks_is_told_with_its_key(tmp_path: Path) -> None:
+    snapshot = write_tiny("gpt_neo", tmp_path)
+    with pytest.raises(DataError, match=r"hardware.attention 'sdpa': GPTNeoForCausalLM .*\. Fix: take"):
+        load_base(snapshot, HARDWARE)
+    assert load_base(snapshot, {**HARDWARE, "attention": "eager"})

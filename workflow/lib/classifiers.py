@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from workflow.lib.errors import DataError
+from workflow.lib.models import context_in
 
 OUTPUTS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "logit": lambda logits, place: logits[:, place],
@@ -53,8 +54,8 @@ class Classifier:
         )
         if self._tokenizer.pad_token_id is None:
             raise DataError(f"{snapshot}: the tokenizer has no padding token. Fix: add one to the model.")
-        model.config.pad_token_id = self._tokenizer.pad_token_id
-        self._longest = min(self._tokenizer.model_max_length, model.config.max_position_embeddings)
+        model.config.get_text_config().pad_token_id = self._tokenizer.pad_token_id
+        self._longest = min(self._tokenizer.model_max_length, room_in(model))
         self._place, self._output = known[label], OUTPUTS[output]
         self.cut = 0  # texts so far that were longer than the classifier reads
 
@@ -69,3 +70,10 @@ class Classifier:
         logits = self._model(**batch.to(self._model.device)).logits.float()
         scores: Tensor = self._output(logits, self._place)
         return scores
+
+
+def room_in(model: PreTrainedModel) -> int:
+    """Return how many tokens ``model`` has positions for: RoBERTa's begin behind that of its padding."""
+    tables = [table for name, table in model.named_modules() if name.endswith("position_embeddings")]
+    taken = [table.padding_idx + 1 for table in tables if getattr(table, "padding_idx", None) is not None]
+    return context_in(model.config) - max(taken, default=0)

@@ -1,5 +1,6 @@
 """Base models and tokenizers, read from a snapshot folder: no hub, no pickle, no code from the model."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BitsAndBytesConfig,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -22,6 +24,7 @@ from workflow.lib.chat import check_contract
 from workflow.lib.errors import DataError, DependencyError, DeviceMemoryError
 from workflow.lib.ranks import within
 
+ANY_NUMBER = sys.maxsize  # of tokens: what Bloom reads
 PADDING = ("<|finetune_right_pad_id|>", "<pad>", "<unk>")  # the first is Llama 3.1's own
 
 
@@ -47,8 +50,12 @@ def load_tokenizer(snapshot: str | Path) -> PreTrainedTokenizerBase:
 
 def context_of(snapshot: str | Path) -> int:
     """Return how many tokens the model in ``snapshot`` can read, as its configuration says."""
-    config = AutoConfig.from_pretrained(snapshot, local_files_only=True, trust_remote_code=False)
-    return int(config.get_text_config().max_position_embeddings)
+    return context_in(AutoConfig.from_pretrained(snapshot, local_files_only=True, trust_remote_code=False))
+
+
+def context_in(config: PreTrainedConfig) -> int:
+    """Return how many tokens a model of this configuration can read; models that see pictures nest theirs."""
+    return int(getattr(config.get_text_config(), "max_position_embeddings", ANY_NUMBER))
 
 
 def load_base(snapshot: str | Path, hardware: Mapping[str, Any]) -> PreTrainedModel:
@@ -90,7 +97,7 @@ def load_scorer(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = _load(AutoModelForSequenceClassification.from_pretrained, snapshot, hardware, num_labels=1)
-    model.config.pad_token_id = pad
+    model.config.get_text_config().pad_token_id = pad
     return model
 
 
@@ -122,7 +129,7 @@ def _load(
     quantisation = QUANTISATIONS[hardware["quantisation"]]()
     shared_out = within() and hardware["deepspeed"].startswith("zero3")  # DeepSpeed gives each rank its share
     device = torch.empty(0, device="cpu" if shared_out else hardware["device"]).device
-    with _room_for(snapshot):
+    with _explained(snapshot, hardware):
         model = factory(
             snapshot,
             dtype=getattr(torch, hardware["precision"]),
@@ -140,12 +147,19 @@ def _load(
 
 
 @contextmanager
-def _room_for(snapshot: str | Path) -> Iterator[None]:
-    """Say, where a model does not fit on the GPU, that it is the weights that do not."""
+def _explained(snapshot: str | Path, hardware: Mapping[str, Any]) -> Iterator[None]:
+    """Say why a model cannot be loaded: its weights do not fit, or its family lacks the attention."""
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise DeviceMemoryError(
             f"{snapshot}: the weights alone do not fit on the GPU ({torch.cuda.device_count()} visible). "
             "Fix: set hardware.quantisation to nf4, or hardware.deepspeed to zero3 with more processes."
+        ) from error
+    except (ValueError, ImportError) as error:
+        said = str(error).partition(". ")[0].rstrip(".")
+        if "attention" not in said.lower():
+            raise
+        raise DataError(
+            f"{snapshot}: hardware.attention '{hardware['attention']}': {said}. Fix: take sdpa or eager."
         ) from error

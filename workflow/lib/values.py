@@ -51,7 +51,7 @@ class Value(Protocol):
 
 def new_head(crew: Crew) -> torch.nn.Linear:
     """Return a head that calls every state worth 0."""
-    head = torch.nn.Linear(crew.base.config.hidden_size, 1).to(crew.base.device)
+    head = torch.nn.Linear(crew.base.config.get_text_config().hidden_size, 1).to(crew.base.device)
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
     return head

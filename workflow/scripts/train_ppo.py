@@ -19,7 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from workflow.lib.budgets import pace
 from workflow.lib.errors import DataError
 from workflow.lib.logs import capture
-from workflow.lib.models import load_base, load_tokenizer
+from workflow.lib.models import context_in, load_base, load_tokenizer
 from workflow.lib.ppo import Hyperparameters, Ppo, Team, optimise
 from workflow.lib.records import Prompt
 from workflow.lib.rewards import Asked, Special, reward_for, special_tokens
@@ -45,7 +45,7 @@ class Settings(Hyperparameters):
 
 def longest_prompt(base: PreTrainedModel, job: Job, settings: Settings, special: Special) -> int:
     """Return how long a prompt may be, in tokens, so that its closed conversation fits the context."""
-    windows = {"transformers": base.config.max_position_embeddings, "vllm": job.hardware["max_model_len"]}
+    windows = {"transformers": context_in(base.config), "vllm": job.hardware["max_model_len"]}
     context = min(windows["transformers"], windows[job.hardware["rollouts"]])
     room: int = context - settings.max_new_tokens - 1 - len(special.tail)  # EOS is added to what was cut
     if room < 1:
