@@ -18,7 +18,7 @@ class Handed(BaseModelOutput):  # type: ignore[misc]
     """What a trunk returns, with nothing but its last hidden states."""
 
     def __getattr__(self, name: str) -> None:
-        """Return what a model asks for beside the states."""
+        """Return ``None`` for what a model asks for beside the states."""
 
 
 class HandingOn(torch.nn.Module):

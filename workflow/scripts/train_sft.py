@@ -95,7 +95,7 @@ def main(**given: Any) -> None:
     trained = sum(len(row["completion_ids"]) for row in encoded.rows)
     encoded = replace(encoded, counts={"sequences": len(data), "completion_tokens": trained})
     model = policy_of(job)
-    if settings.packing:
+    if settings.packing and model.device.type == job.hardware["device"]:  # DeepSpeed places its shares later
         check_apart(model.get_base_model(), data)
     trainer = LengthTrainer(
         model=model,
