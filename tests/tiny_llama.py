@@ -1,6 +1,5 @@
 """A tiny Llama with random weights and one token per ASCII character, as a Hugging Face folder."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,17 +50,6 @@ def write_tiny_llama(folder: Path, seed: int = 0, context: int = 256) -> Path:
         tie_word_embeddings=True,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
-
-
-def write_tiny_granite(folder: Path) -> Path:
-    """Write the tiny Llama as a Granite, which is one whose logits are divided, by 4 here."""
-    write_tiny_llama(folder)
-    config = json.loads((folder / "config.json").read_text())
-    multipliers = {"embedding_multiplier": 1.0, "residual_multiplier": 1.0}
-    multipliers |= {"attention_multiplier": HEAD_DIM**-0.5, "logits_scaling": 4.0}
-    config |= {"model_type": "granite", "architectures": ["GraniteForCausalLM"], **multipliers}
-    (folder / "config.json").write_text(json.dumps(config))
     return folder
 
 

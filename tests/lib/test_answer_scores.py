@@ -7,10 +7,10 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
+from tests.families import write_tiny
 from tests.hand_samples import sample
 from tests.random_adapters import HARDWARE, write_adapter
 from tests.tiny_gpt2 import write_tiny_bert
-from tests.tiny_llama import write_tiny_granite
 from workflow.lib.answer_scores import (
     Means,
     Turn,
@@ -69,7 +69,7 @@ def test_log_probabilities_are_those_of_each_answer_alone(
 
 
 def test_log_probabilities_are_of_the_logits_that_a_model_scales(tmp_path: Path) -> None:
-    granite = write_tiny_granite(tmp_path)
+    granite = write_tiny("granite", tmp_path)
     found = answer_logps(
         load_base(granite, HARDWARE), load_tokenizer(granite), TURNS, temperature=1.0, batch=3
     )

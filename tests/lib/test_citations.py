@@ -67,7 +67,7 @@ def facts(**changes) -> dict:
     sources = [
         {"kind": "hub", "repo": "them/logic_data", "revision": "abc", "path": None, "adapter": "folio"}
     ]
-    model = {"model": "tiny", "kind": "local", "repo": None, "path": "/home/me/tiny-1", "revision": None}
+    model = {"model": "tiny", "kind": "local", "repo": None, "path": "models/tiny-1", "revision": None}
     return {
         "config": config,
         "versions": {**VERSIONS, "vllm": "not in this environment"},

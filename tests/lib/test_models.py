@@ -9,7 +9,6 @@ import torch
 from transformers import BloomConfig, Gemma3Config
 
 from tests.families import write_tiny
-from tests.tiny_llama import write_tiny_granite
 from tests.training import HARDWARE
 from workflow.lib.errors import DataError
 from workflow.lib.models import (
@@ -66,7 +65,7 @@ def test_the_head_of_a_scorer_comes_from_its_seed_alone(tiny_llama: Path) -> Non
 
 
 def test_a_family_without_classifiers_cannot_be_a_reward_model(tmp_path: Path) -> None:
-    granite = write_tiny_granite(tmp_path / "granite")
+    granite = write_tiny("granite", tmp_path / "granite")
     assert load_base(granite, HARDWARE)
     with pytest.raises(DataError, match=r"granite: expected a family .* found 'granite', of which .* Fix:"):
         load_scorer(granite, HARDWARE, pad=0, seed=1)

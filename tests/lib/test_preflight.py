@@ -10,9 +10,9 @@ import pytest
 from huggingface_hub.utils import get_session
 
 from tests.fake_hub import REVISION, FakeHub, serving, use
+from tests.families import write_tiny
 from tests.source import ROOT
 from tests.studies import demo_config
-from tests.tiny_llama import write_tiny_granite
 from workflow.lib import hub
 from workflow.lib.earlier import Earlier
 from workflow.lib.errors import DataError
@@ -342,7 +342,7 @@ def test_a_template_file_that_cannot_be_read(study: dict[str, Any], tmp_path: Pa
 
 def test_a_student_that_cannot_be_a_reward_model(study: dict[str, Any], here: Path) -> None:
     assert told(scorers(site(study))) == [("ok", "models.tiny", "can be one")]
-    shutil.copy(write_tiny_granite(Path("granite")) / "config.json", here)
+    shutil.copy(write_tiny("granite", Path("granite")) / "config.json", here)
     (line,) = scorers(site(study))
     assert line.state == "problem" and "found 'granite', of which transformers has no" in line.text
     (here / "config.json").unlink()

@@ -82,7 +82,7 @@ def test_the_last_call_counts_for_each_output(tmp_path: Path) -> None:
 
 def test_a_line_tells_the_stage_and_what_was_asked_for(tmp_path: Path) -> None:
     journal = tmp_path / "jobs.jsonl"
-    asked = {"mem_mb": 64000, "runtime": 720, "gpu": 1, "tmpdir": "/tmp", "mem": "64 GB"}
+    asked = {"mem_mb": 64000, "runtime": 720, "gpu": 1, "tmpdir": "scratch", "mem": "64 GB"}
     train = Job(
         "train", ["a"], benchmark="b/train.tsv", log=["l/train.log", "l/more"], threads=4, resources=asked
     )

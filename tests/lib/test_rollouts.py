@@ -99,7 +99,7 @@ def test_what_sampling_records_is_what_a_whole_pass_computes(crew: Crew):
 @pytest.mark.parametrize("family", ["granite", "gemma2", "mixtral", "opt"])
 def test_what_is_sampled_has_the_probability_that_the_model_gives_it(family: str):
     """Logits that are scaled or bounded, windows shorter than a row, experts, a trunk within the trunk."""
-    crew = Crew(tiny(family), {**LORA, "target_modules": "all-linear"}, [], seed=1)
+    crew = Crew(tiny(family), LORA, [], seed=1)
     value = torch.nn.Linear(crew.base.config.hidden_size, 1)
     draw = torch.Generator().manual_seed(2)
     sampled = crew.sample(PROMPTS, value, longest=12, temperature=0.7, eos=EOS, pad=PAD, generator=draw)
@@ -216,8 +216,7 @@ def test_what_all_rows_begin_with_is_computed_once(
     family: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """States and gradients are those of whole rows; the passes are one short row and the rests."""
-    lora = {**LORA, "target_modules": "all-linear"}
-    crew = Crew(load_base(family(tmp_path / "base"), HARDWARE), lora, [], seed=1)
+    crew = Crew(load_base(family(tmp_path / "base"), HARDWARE), LORA, [], seed=1)
     ids = pack(ROWS, [[80]] * 4, PAD).ids
     seen = shapes(crew)
     states, gradients = trained_states(crew, ids)

@@ -29,11 +29,8 @@ def test_a_family_is_trained(family: str, tmp_path: Path, monkeypatch: pytest.Mo
     train_dpo.main(**job(tmp_path / "dpo", snapshot, "dpo", settings, pairs, start=start, hardware=hardware))
     rows = write_rows(tmp_path, Prompt)
     train_ppo.main(**job(tmp_path / "ppo", snapshot, "ppo", VERIFIED, rows, start=start, hardware=hardware))
-    assert [read_json(f"{method}/run.json")["steps"] for method in ("sft", "dpo", "ppo")] == [
-        3,
-        3,
-        4,
-    ]  # PPO: 2 updates of 2 epochs
+    steps = {method: read_json(f"{method}/run.json")["steps"] for method in ("sft", "dpo", "ppo")}
+    assert steps == {"sft": 3, "dpo": 3, "ppo": 4}  # PPO: 2 updates of 2 epochs
     of_reward = job(tmp_path / "reward", snapshot, "reward", REWARD, pairs, hardware=hardware)
     if family in WITHOUT_CLASSIFIER:
         with pytest.raises(DataError, match=f"found '{family}', of which transformers has no classifier"):

@@ -16,7 +16,6 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 MASKED = ("eager", "sdpa")  # implementations of attention that take any mask
-LOCAL = "local"  # kind of a layer whose tokens see the columns next to theirs
 FULL = "full_attention"  # kind of a layer whose tokens see all that the mask lets them see
 
 
@@ -74,15 +73,14 @@ def can_branch(model: PreTrainedModel | PeftModel) -> bool:
     base = model.get_base_model() if isinstance(model, PeftModel) else model
     config = base.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or [FULL])
-    kinds |= {LOCAL} & set(getattr(config, "attention_layers", []))  # GPT-Neo
     windowed = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
-    by_column = getattr(config, "alibi", False)  # Falcon takes distances from the mask
+    local = "local" in getattr(config, "attention_layers", [])  # GPT-Neo: columns next to a token's own
+    alibi = getattr(config, "alibi", False)  # Falcon: distances between columns
     told = inspect.signature(type(base).forward).parameters
     return (
         config._attn_implementation in MASKED
         and kinds == {FULL}
-        and not windowed
-        and not by_column
+        and not (windowed or local or alibi)
         and not base._is_stateful
         and {"position_ids", "logits_to_keep"} <= set(told)
     )

@@ -63,20 +63,21 @@ def check_apart(base: PreTrainedModel, data: Dataset) -> None:
     Raises:
         DataError: The state of a row's first token is another one once the row before it is.
     """
-    lengths, ids = next(
-        ((row["seq_lengths"], row["input_ids"]) for row in data if len(row["seq_lengths"]) > 1), ([], [])
-    )
-    if not lengths:
+    packed = next((row for row in data if len(row["seq_lengths"]) > 1), None)
+    if packed is None:
         return
-    positions = torch.cat([torch.arange(length) for length in lengths])[None].to(base.device)
-    one = torch.tensor([ids], device=base.device)
-    other = one.clone()
-    other[:, : lengths[0]] = one[:, : lengths[0]].roll(1, dims=1)
+    length = packed["seq_lengths"][0]
+    before, token = packed["input_ids"][:length], packed["input_ids"][length]
+    positions = torch.tensor([[*range(length), 0]], device=base.device)
     state, moved = (
-        trunk_of(base)(input_ids=tokens, position_ids=positions, use_cache=False)
-        .last_hidden_state[0, lengths[0]]
+        trunk_of(base)(
+            input_ids=torch.tensor([[*row, token]], device=base.device),
+            position_ids=positions,
+            use_cache=False,
+        )
+        .last_hidden_state[0, -1]
         .float()
-        for tokens in (one, other)
+        for row in (before, before[-1:] + before[:-1])
     )
     if float((moved - state).norm() / state.norm()) > APART:
         raise DataError(

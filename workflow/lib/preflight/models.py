@@ -54,14 +54,19 @@ def parsed(path: Path) -> Line:
     return ok(path.name, "can be read")
 
 
+def file_of(site: Site, model: str, name: str) -> Path | None:
+    """Return the path of a file of a model; ``None`` while it is not here."""
+    folder = site.snapshot(model)
+    return folder / name if folder and (folder / name).is_file() else None
+
+
 def tokenizer_of(site: Site, model: str) -> Tokenizer | None:
     """Return the tokenizer of a model with the template that it will have; ``None`` while it is not here."""
-    folder = site.snapshot(model)
-    if folder is None or not (folder / "tokenizer.json").is_file():
+    if (found := file_of(site, model, "tokenizer.json")) is None:
         return None
     from transformers import AutoTokenizer  # takes seconds, so only where there is something to read
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(found.parent, local_files_only=True)
     if named := site.study["models"][model].get("chat_template"):
         tokenizer.chat_template = (site.root / f"config/templates/{named}.jinja").read_text(encoding="utf-8")
     return tokenizer  # type: ignore[no-any-return]
@@ -96,14 +101,13 @@ def layers(site: Site) -> Iterator[Line]:
 def scorers(site: Site) -> Iterator[Line]:
     """Tell whether a student can be a reward model, where the study trains one."""
     for model in site.study["train"]["models"] if REWARD in site.study["methods"] else ():
-        folder = site.snapshot(model)
-        if folder is None or not (folder / "config.json").is_file():
+        if (found := file_of(site, model, "config.json")) is None:
             yield not_yet(f"models.{model}", "its family is not known. Check again after fetch_model.")
             continue
         from workflow.lib.models import check_scorer  # takes seconds, as above
 
         try:
-            check_scorer(folder)
+            check_scorer(found.parent)
             yield ok(f"models.{model}", "can be one")
         except PlumblineError as error:
             yield of_error("", error)
@@ -124,11 +128,10 @@ def lengths(site: Site) -> Iterator[Line]:
     for model in site.study["train"]["models"]:
         asked.setdefault(model, {}).update(asked_of_student(site, model))
     for model, wanted in asked.items():
-        folder = site.snapshot(model)
-        if folder is None or not (folder / "config.json").is_file():
+        if (found := file_of(site, model, "config.json")) is None:
             yield not_yet(f"models.{model}", "the context is not known. Check again after fetch_model.")
             continue
-        context = context_of(read_json(folder / "config.json"))
+        context = context_of(read_json(found))
         problems = [
             wrong(key, f"{tokens} tokens, and models.{model} reads {context}. Fix: lower it.")
             for key, tokens in wanted.items()
